@@ -1,0 +1,53 @@
+package arr
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Code is a machine-readable error code of the contract; httpapi maps each to one HTTP status, in one place.
+type Code string
+
+// The codes of the data plane (contract sections 3 to 5).
+const (
+	CodeBadRequest          Code = "BadRequest"           // 400
+	CodeUnauthorized        Code = "Unauthorized"         // 401, body empty on the wire
+	CodeForbidden           Code = "Forbidden"            // 403
+	CodeNotFound            Code = "NotFound"             // 404
+	CodeMethodNotAllowed    Code = "MethodNotAllowed"     // 405
+	CodeConflict            Code = "Conflict"             // 409
+	CodeUnprocessableEntity Code = "UnprocessableEntity"  // 422
+	CodeTooManyRequests     Code = "TooManyRequests"      // 429, with Retry-After
+	CodeInternal            Code = "InternalServerError"  // 500, cause logged and never shown
+	CodeNotImplemented      Code = "NotImplemented"       // 501
+	CodeUnavailable         Code = "ServiceUnavailable"   // 503
+	CodeWorkerStartFailed   Code = "WorkerStartFailed"    // session error: the worker did not come up
+	CodeWorkerLost          Code = "WorkerLost"           // session error: the worker crashed or went silent
+	CodeCapacity            Code = "InsufficientCapacity" // session error: no room for it within the wait
+)
+
+// Error is the only error whose text reaches a user. Anything else is answered as CodeInternal.
+type Error struct {
+	Code    Code   `json:"code"`
+	Message string `json:"message"`
+	Target  string `json:"target,omitempty"` // the member or parameter at fault, when there is one
+}
+
+func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }
+
+// Errorf makes an *Error with a formatted message.
+func Errorf(code Code, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// CodeOf returns the code of the *Error in err's chain, "" for nil, and CodeInternal for any other error.
+func CodeOf(err error) Code {
+	if err == nil {
+		return ""
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return CodeInternal
+}

@@ -1,0 +1,36 @@
+package scene
+
+import "github.com/heliograph/heliograph/internal/geom"
+
+// EntityID identifies an entity for the life of a session; never reused, 0 is none.
+type EntityID uint32
+
+// Instance is one mesh placed in the world: what the renderer draws.
+type Instance struct {
+	Entity EntityID
+	Mesh   *Mesh
+	World  geom.Mat4 // object to world
+}
+
+// DirectionalLight shines along Direction (unit, world space, pointing away from the light).
+type DirectionalLight struct {
+	Direction geom.Vec3
+	Color     geom.Vec3 // linear, times intensity in lux-like units; (pi,pi,pi) lights a white diffuse wall to 1
+}
+
+// Snapshot is an immutable picture of the scene. The renderer keeps none of it beyond a frame except caches by *Mesh.
+type Snapshot struct {
+	Version   uint64 // grows with every edit; equal versions mean equal content
+	Instances []Instance
+	Bounds    geom.AABB // world
+	Triangles int64
+	Light     DirectionalLight
+	Sky       Sky
+}
+
+// Sky selects the image-based light. Background is what pixels without geometry show.
+type Sky struct {
+	Name       string   // "studio" is the built-in procedural sky
+	Intensity  float32  // 1 = as authored
+	Background [3]uint8 // sRGB; used where nothing is drawn
+}
