@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# All Go tests. Unit tests run under the race detector; the tests under test/ start real programs and measure nothing,
+# they run without it (the programs themselves are release builds) and one package at a time, since they share two cores.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+unit=$(go list ./... | grep -v '/test/')
+# shellcheck disable=SC2086
+go test -race -shuffle=on -timeout 15m $unit
+go test -p 1 -count=1 -timeout 20m ./test/...
