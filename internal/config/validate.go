@@ -1,0 +1,84 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+)
+
+// Validate reports every setting that cannot work, each by its key.
+func (c *Config) Validate() error {
+	var errs []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	check(c.DataDir != "", "dataDir: must not be empty")
+	check(c.AccountDomain != "", "accountDomain: must not be empty")
+	for _, l := range []struct{ key, addr string }{
+		{"listen", c.Listen}, {"dashboardListen", c.DashboardListen}, {"adminListen", c.AdminListen},
+	} {
+		if l.addr == "" && l.key != "listen" {
+			continue
+		}
+		_, _, err := net.SplitHostPort(l.addr)
+		check(err == nil, "%s: %q is not host:port", l.key, l.addr)
+	}
+	check(c.DashboardListen == "" || Loopback(c.DashboardListen),
+		"dashboardListen: %q is not a loopback address; plain HTTP would send account keys in clear text", c.DashboardListen)
+
+	check((c.TLS.CertFile == "") == (c.TLS.KeyFile == ""), "tls: certFile and keyFile must be given together")
+	check(c.TLS.CertFile != "" || c.ExternalURL != "" || Loopback(c.Listen),
+		"listen: %q is not a loopback address: give tls.certFile and tls.keyFile, or externalURL when a proxy ends TLS", c.Listen)
+	if c.ExternalURL != "" {
+		check(isOrigin(c.ExternalURL), "externalURL: %q is not an origin such as https://arr.example.com", c.ExternalURL)
+	}
+	for _, o := range c.CORS.AllowedOrigins {
+		check(o == "*" || isOrigin(o), "cors.allowedOrigins: %q is neither * nor an origin such as https://example.com", o)
+	}
+	check(c.RateLimit.PerSecond >= 0, "rateLimit.perSecond: must not be negative")
+	check(c.RateLimit.PerSecond == 0 || c.RateLimit.Burst >= 1, "rateLimit.burst: must be at least 1")
+	for _, s := range []struct {
+		key  string
+		size Size
+	}{{"standard", c.Sizes.Standard}, {"premium", c.Sizes.Premium}} {
+		check(s.size.MaxSessions >= 0, "sizes.%s.maxSessions: must not be negative", s.key)
+		check(s.size.MemoryLimitMiB >= 0, "sizes.%s.memoryLimitMiB: must not be negative", s.key)
+		check(s.size.PrimitiveBudget >= 0, "sizes.%s.primitiveBudget: must not be negative", s.key)
+		check(slices.Contains([]string{"auto", "cpu", "gpu"}, s.size.Renderer), "sizes.%s.renderer: %q is none of auto, cpu, gpu", s.key, s.size.Renderer)
+	}
+	check(c.StartTimeout > 0, "startTimeout: must be positive")
+	check(c.Retention > 0, "retention: must be positive")
+
+	w := c.Worker
+	check(w.Hostname != "", "worker.hostname: must not be empty")
+	_, err := netip.ParseAddr(w.BindIP)
+	check(err == nil, "worker.bindIP: %q is not an IP address", w.BindIP)
+	check(w.PortMin >= minPort && w.PortMax <= maxPort && w.PortMin < w.PortMax,
+		"worker.portMin, worker.portMax: %d..%d is not a range of at least two ports within %d..%d", w.PortMin, w.PortMax, minPort, maxPort)
+	check(w.RenewEvery > 0, "worker.renewEvery: must be positive")
+	check(w.OrphanAfter >= 2*w.RenewEvery, "worker.orphanAfter: must be at least twice worker.renewEvery, else one lost renewal ends a session")
+
+	check(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level: %q is none of debug, info, warn, error", c.Log.Level)
+	check(slices.Contains([]string{"auto", "text", "json"}, c.Log.Format), "log.format: %q is none of auto, text, json", c.Log.Format)
+	return errors.Join(errs...)
+}
+
+// Loopback reports whether addr (host:port) can be reached from this machine only.
+func Loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+func isOrigin(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.Scheme+"://"+u.Host == s
+}

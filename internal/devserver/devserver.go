@@ -1,0 +1,222 @@
+// Package devserver starts the real binaries for tests: `heliograph serve --dev` on free ports with a data directory of
+// its own. It is imported by tests only.
+package devserver
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/heliograph/heliograph/internal/readyfile"
+)
+
+// BinDirEnv names a directory with ready-built heliograph and heliograph-worker, to save building them.
+const BinDirEnv = "HELIOGRAPH_BIN_DIR"
+
+const (
+	startTimeout = 30 * time.Second
+	stopTimeout  = 20 * time.Second
+)
+
+// build is done once a process; the directory is left to the system's cleaning of its temporary files, because no
+// single test may remove what the others run.
+var build = sync.OnceValues(func() (string, error) {
+	if dir := os.Getenv(BinDirEnv); dir != "" {
+		return filepath.Abs(dir)
+	}
+	dir := filepath.Join(os.TempDir(), "heliograph-test-bin")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	for name, env := range map[string]string{"heliograph": "CGO_ENABLED=0", "heliograph-worker": "CGO_ENABLED=1"} {
+		// Built aside and renamed: test processes of other packages may run the same file at this moment.
+		tmp, err := os.MkdirTemp(dir, "build-")
+		if err != nil {
+			return "", err
+		}
+		defer os.RemoveAll(tmp)
+		cmd := exec.Command("go", "build", "-o", tmp, "github.com/heliograph/heliograph/cmd/"+name)
+		cmd.Env = append(os.Environ(), env)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return "", &buildError{name, out, err}
+		}
+		if err := os.Rename(filepath.Join(tmp, name), filepath.Join(dir, name)); err != nil {
+			return "", err
+		}
+	}
+	return dir, nil
+})
+
+type buildError struct {
+	name string
+	out  []byte
+	err  error
+}
+
+func (e *buildError) Error() string { return "build " + e.name + ": " + e.err.Error() + "\n" + string(e.out) }
+
+// BinDir returns a directory that holds both binaries, building them at the first call of the test process.
+func BinDir(t testing.TB) string {
+	t.Helper()
+	dir, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// Options shape a server. The zero value is a fresh server.
+type Options struct {
+	DataDir string   // "" = a temporary directory; give one to restart on the same data
+	Args    []string // further arguments of serve
+	Env     []string // further "NAME=value", for settings such as HELIOGRAPH_WORKER_ORPHAN_AFTER=5s
+}
+
+// Server is a running control plane.
+type Server struct {
+	readyfile.Info
+	DataDir string
+
+	cmd  *exec.Cmd
+	log  lockedBuffer
+	done chan struct{} // closed when the process has ended; err is set before
+	err  error
+}
+
+// Start runs a server and waits until it serves. At the end of the test the server is stopped, what it printed is
+// logged if the test failed, and its workers are killed.
+func Start(t testing.TB, o Options) *Server {
+	t.Helper()
+	if o.DataDir == "" {
+		o.DataDir = ShortTempDir(t)
+	}
+	readyPath := filepath.Join(t.TempDir(), "ready.json")
+	args := append([]string{"serve", "--dev", "--data", o.DataDir, "--listen", "127.0.0.1:0", "--dashboard-listen", "127.0.0.1:0",
+		"--ready-file", readyPath}, o.Args...)
+	s := &Server{DataDir: o.DataDir, cmd: exec.Command(filepath.Join(BinDir(t), "heliograph"), args...), done: make(chan struct{})}
+	s.cmd.Env = append(append(os.Environ(), "HELIOGRAPH_ADMIN_LISTEN=127.0.0.1:0"), o.Env...)
+	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(s.done)
+		s.err = s.cmd.Wait()
+	}()
+	t.Cleanup(func() {
+		s.Stop(t)
+		if t.Failed() {
+			t.Logf("output of heliograph serve:\n%s", s.log.String())
+		}
+	})
+
+	deadline := time.NewTimer(startTimeout)
+	defer deadline.Stop()
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		if info, err := readyfile.Read(readyPath); err == nil {
+			s.Info = info
+			return s
+		}
+		select {
+		case <-poll.C:
+		case <-s.done:
+			t.Fatalf("heliograph serve ended before it was ready: %v\n%s", s.err, s.log.String())
+		case <-deadline.C:
+			t.Fatalf("heliograph serve was not ready within %v\n%s", startTimeout, s.log.String())
+		}
+	}
+}
+
+// Stop ends the server as a user would (SIGTERM) and waits. Stopping twice, or after Kill, does nothing.
+func (s *Server) Stop(t testing.TB) {
+	t.Helper()
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-s.done:
+	case <-time.After(stopTimeout):
+		_ = s.cmd.Process.Signal(syscall.SIGQUIT) // shows its goroutines in the log
+		<-s.done
+		t.Errorf("heliograph serve did not end within %v of SIGTERM", stopTimeout)
+	}
+}
+
+// Kill ends the server as a crash would (SIGKILL) and waits.
+func (s *Server) Kill() {
+	_ = s.cmd.Process.Kill()
+	<-s.done
+}
+
+// Log is what the server has printed so far.
+func (s *Server) Log() string { return s.log.String() }
+
+// HTTPClient trusts the server's certificate authority, and with it the workers.
+func (s *Server) HTTPClient(t testing.TB) *http.Client {
+	t.Helper()
+	text, err := os.ReadFile(s.CAFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		t.Fatalf("no certificate in %s", s.CAFile)
+	}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport, Timeout: time.Minute}
+}
+
+// ShortTempDir is t.TempDir with a short path: the data directory holds a Unix socket, whose path is limited to 107
+// bytes.
+func ShortTempDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "hg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// Run runs heliograph with args against the server and returns what it printed on each stream.
+func (s *Server) Run(ctx context.Context, t testing.TB, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	cmd := exec.CommandContext(ctx, filepath.Join(BinDir(t), "heliograph"), args...)
+	cmd.Env = append(os.Environ(), "HELIOGRAPH_ENDPOINT="+s.Endpoint, "HELIOGRAPH_STS="+s.STS, "HELIOGRAPH_ACCOUNT_ID="+s.AccountID,
+		"HELIOGRAPH_ACCOUNT_KEY="+s.AccountKey, "HELIOGRAPH_CA_FILE="+s.CAFile)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err = cmd.Run()
+	return out.String(), errs.String(), err
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
