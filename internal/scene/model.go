@@ -4,12 +4,15 @@ package scene
 
 import (
 	"image"
+	"math"
 
 	"github.com/heliograph/heliograph/internal/geom"
 )
 
 // Model is one loaded asset. It is immutable after its importer returned it; meshes, materials and textures are
 // shared by every instance, and by pointer: a *Mesh is the identity the renderer caches by.
+//
+// Roots and Children form a forest: no node is reached twice. Nodes that no root reaches are not drawn.
 type Model struct {
 	Name      string
 	Nodes     []Node // Nodes[i].Parent < i is NOT guaranteed; Roots starts the walk
@@ -17,7 +20,7 @@ type Model struct {
 	Meshes    []*Mesh
 	Materials []*Material
 	Bounds    geom.AABB // of the default pose, in model space
-	Triangles int64     // of all mesh instances, i.e. counted once per node that draws the mesh
+	Triangles int64     // of all mesh instances, i.e. counted once per node that draws the mesh; saturates
 	Warnings  []string  // what the importer had to leave out, in words for the user
 }
 
@@ -35,6 +38,73 @@ type Mesh struct {
 	Name       string
 	Primitives []Primitive
 	Bounds     geom.AABB // object space
+}
+
+// Triangles is the number of triangles of all primitives.
+func (m *Mesh) Triangles() int64 {
+	var n int64
+	for i := range m.Primitives {
+		n += int64(len(m.Primitives[i].Indices) / 3)
+	}
+	return n
+}
+
+// Measure sets Bounds from the positions.
+func (m *Mesh) Measure() {
+	m.Bounds = geom.Empty()
+	for i := range m.Primitives {
+		for _, p := range m.Primitives[i].Positions {
+			m.Bounds = m.Bounds.Extend(p)
+		}
+	}
+}
+
+// Measure sets Bounds and Triangles from the nodes and the meshes' bounds. It is an importer's last step.
+func (m *Model) Measure() {
+	m.Bounds, m.Triangles = geom.Empty(), 0
+	world := make([]geom.Mat4, len(m.Nodes))
+	for n := range m.preorder() {
+		node := &m.Nodes[n]
+		world[n] = node.Local
+		if node.Parent >= 0 {
+			world[n] = world[node.Parent].Mul(node.Local)
+		}
+		if node.Mesh >= 0 {
+			mesh := m.Meshes[node.Mesh]
+			m.Bounds = m.Bounds.Union(mesh.Bounds.Transform(world[n]))
+			m.Triangles = addSaturated(m.Triangles, mesh.Triangles())
+		}
+	}
+}
+
+// preorder yields the nodes that the roots reach, each before its descendants and every subtree without a gap.
+// The stack is explicit: hierarchies of a million levels exist, made by hand or by malice.
+func (m *Model) preorder() func(yield func(node int) bool) {
+	return func(yield func(int) bool) {
+		var stack []int
+		push := func(nodes []int) {
+			for i := len(nodes) - 1; i >= 0; i-- {
+				stack = append(stack, nodes[i])
+			}
+		}
+		push(m.Roots)
+		for len(stack) > 0 {
+			n := stack[len(stack)-1]
+			stack = stack[:len(stack)-1]
+			if !yield(n) {
+				return
+			}
+			push(m.Nodes[n].Children)
+		}
+	}
+}
+
+// addSaturated returns a+b for non-negative values, or the largest int64 where that overflows.
+func addSaturated(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
 }
 
 // Primitive is an indexed triangle list. Every attribute slice is nil or has one entry per vertex.

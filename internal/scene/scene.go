@@ -18,12 +18,13 @@ type DirectionalLight struct {
 	Color     geom.Vec3 // linear, times intensity in lux-like units; (pi,pi,pi) lights a white diffuse wall to 1
 }
 
-// Snapshot is an immutable picture of the scene. The renderer keeps none of it beyond a frame except caches by *Mesh.
+// Snapshot is an immutable picture of the scene: hidden entities are left out. The renderer keeps none of it beyond a frame except caches by *Mesh.
 type Snapshot struct {
 	Version   uint64 // grows with every edit; equal versions mean equal content
 	Instances []Instance
 	Bounds    geom.AABB // world
-	Triangles int64
+	Triangles int64     // of Instances; saturates
+	Entities  int       // of all models, hidden ones too
 	Light     DirectionalLight
 	Sky       Sky
 }
@@ -33,4 +34,17 @@ type Sky struct {
 	Name       string   // "studio" is the built-in procedural sky
 	Intensity  float32  // 1 = as authored
 	Background [3]uint8 // sRGB; used where nothing is drawn
+}
+
+// DefaultLight is the key light of a fresh scene: from the upper left behind the viewer, slightly warm.
+func DefaultLight() DirectionalLight {
+	return DirectionalLight{
+		Direction: geom.Vec3{0.45, -0.75, -0.5}.Normalize(),
+		Color:     geom.Vec3{2.6, 2.5, 2.35},
+	}
+}
+
+// DefaultSky is the sky of a fresh scene.
+func DefaultSky() Sky {
+	return Sky{Name: "studio", Intensity: 1, Background: [3]uint8{38, 42, 48}}
 }
