@@ -1,0 +1,116 @@
+// Command heliograph-worker renders one session. The control plane starts it; people start it only to debug.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/heliograph/heliograph/internal/machine"
+	"github.com/heliograph/heliograph/internal/obs"
+	"github.com/heliograph/heliograph/internal/worker"
+)
+
+// Exit codes; a crash is anything else.
+const (
+	exitOK       = 0 // told to end: SIGTERM, or the control plane says that the session is over
+	exitFailed   = 1
+	exitUsage    = 2
+	exitOrphaned = 3 // the lease could not be renewed
+)
+
+type cli struct {
+	Render  renderCmd        `cmd:"" help:"Render one session; started by the control plane."`
+	Version kong.VersionFlag `help:"Print the version and exit."`
+}
+
+type renderCmd struct {
+	Config    string `required:"" type:"existingfile" help:"JSON file written by the backend (workerrpc.WorkerConfig)."`
+	LogLevel  string `default:"info" enum:"debug,info,warn,error" env:"HELIOGRAPH_LOG_LEVEL" help:"Least severe level that is logged."`
+	LogFormat string `default:"text" enum:"auto,text,json" env:"HELIOGRAPH_LOG_FORMAT" help:"Shape of log lines on standard error."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var c cli
+	exit := -1
+	parser, err := kong.New(&c, kong.Name("heliograph-worker"), kong.Description("Renders one Heliograph session."),
+		kong.Vars{"version": obs.Version()}, kong.Writers(stdout, stderr), kong.Exit(func(code int) { exit = code }))
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return exitFailed
+	}
+	k, err := parser.Parse(args)
+	if exit >= 0 { // --help or --version was served
+		return exit
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "heliograph-worker:", err)
+		return exitUsage
+	}
+	if err := k.Run(&env{ctx: ctx, stderr: stderr}); err != nil {
+		fmt.Fprintln(stderr, "heliograph-worker:", err)
+		return exitCode(err)
+	}
+	return exitOK
+}
+
+type env struct {
+	ctx    context.Context
+	stderr io.Writer
+}
+
+func exitCode(err error) int {
+	var usage usageError
+	switch {
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.Is(err, worker.ErrOrphaned):
+		return exitOrphaned
+	}
+	return exitFailed
+}
+
+type usageError struct{ error }
+
+// goShare is the part of the memory limit that Go's heap may fill before the collector works harder; the rest is for
+// the picture and codec buffers of C.
+const goShare = 0.8
+
+// Run renders one session.
+func (c *renderCmd) Run(e *env) error {
+	config, err := worker.ReadConfig(c.Config)
+	if err != nil {
+		return usageError{err}
+	}
+	log, err := obs.NewLogger(e.stderr, c.LogLevel, c.LogFormat)
+	if err != nil {
+		return usageError{err}
+	}
+	if config.MemoryLimit > 0 {
+		debug.SetMemoryLimit(int64(float64(config.MemoryLimit) * goShare))
+	}
+	teraflops, err := machine.Teraflops(e.ctx, config.CacheDir)
+	if err != nil {
+		log.Warn("the measured teraflops could not be cached", "error", err)
+	}
+	s, err := worker.New(worker.Options{
+		Config: config, Home: newHome(config), Authorize: nil, Teraflops: teraflops, Version: obs.Version(), Log: log,
+	})
+	if err != nil {
+		return usageError{err}
+	}
+	return s.Run(e.ctx)
+}

@@ -1,0 +1,145 @@
+package worker
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/heliograph/heliograph/internal/arr"
+)
+
+// codeSessionConnected is ARR's own name for "this session has a viewer already".
+const codeSessionConnected arr.Code = "OtherSessionConnected"
+
+// statusOf maps the codes that a worker answers with; httpapi has the table of the REST contract.
+func statusOf(c arr.Code) int {
+	switch c {
+	case arr.CodeBadRequest:
+		return http.StatusBadRequest
+	case arr.CodeUnauthorized:
+		return http.StatusUnauthorized
+	case arr.CodeForbidden:
+		return http.StatusForbidden
+	case arr.CodeNotFound:
+		return http.StatusNotFound
+	case arr.CodeMethodNotAllowed:
+		return http.StatusMethodNotAllowed
+	case arr.CodeConflict, codeSessionConnected:
+		return http.StatusConflict
+	case arr.CodeUnprocessableEntity:
+		return http.StatusUnprocessableEntity
+	case arr.CodeTooManyRequests:
+		return http.StatusTooManyRequests
+	case arr.CodeUnavailable:
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusInternalServerError
+	}
+}
+
+// handlerFunc is an HTTP handler whose error becomes the answer.
+type handlerFunc func(w http.ResponseWriter, r *http.Request) error
+
+// rest is what the routes of both ports share.
+type rest struct {
+	authorize func(bearer string) error
+	origins   []string
+	log       *slog.Logger
+}
+
+// guard lets only bearers of a good token through to h.
+func (a *rest) guard(h handlerFunc) http.Handler {
+	return a.open(func(w http.ResponseWriter, r *http.Request) error {
+		scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+		if !ok || !strings.EqualFold(scheme, "Bearer") {
+			return arr.Errorf(arr.CodeUnauthorized, "A bearer token is required.")
+		}
+		if err := a.authorize(token); err != nil {
+			return err
+		}
+		return h(w, r)
+	})
+}
+
+// open serves h without a token.
+func (a *rest) open(h handlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := h(w, r); err != nil {
+			a.fail(w, r, err)
+		}
+	})
+}
+
+// fail answers err as {"error":{"code","message"}}. The text of anything but an *arr.Error stays in the log.
+func (a *rest) fail(w http.ResponseWriter, r *http.Request, err error) {
+	var e *arr.Error
+	if !errors.As(err, &e) {
+		if r.Context().Err() != nil {
+			return // the client left; nobody reads an answer
+		}
+		a.log.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		e = arr.Errorf(arr.CodeInternal, "An internal server error occurred.")
+	}
+	status := statusOf(e.Code)
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+	}
+	writeJSON(w, status, map[string]*arr.Error{"error": e})
+}
+
+// secure adds the headers that every answer of a port carries, answers CORS preflights, and replaces the mux's plain
+// text for unknown paths and methods.
+func (a *rest) secure(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cache-Control", "no-store")
+		h.Add("Vary", "Origin")
+		origin := r.Header.Get("Origin")
+		allowed := origin != "" && (slices.Contains(a.origins, "*") || slices.Contains(a.origins, origin))
+		if allowed {
+			h.Set("Access-Control-Allow-Origin", origin)
+			h.Set("Access-Control-Expose-Headers", "Location")
+		}
+		if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
+			if allowed {
+				h.Set("Access-Control-Allow-Methods", "GET, POST, DELETE")
+				h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+				h.Set("Access-Control-Max-Age", "600")
+			}
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		if _, pattern := mux.Handler(r); pattern == "" {
+			a.fail(w, r, unknownRoute(mux, r))
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+func unknownRoute(mux *http.ServeMux, r *http.Request) *arr.Error {
+	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+		other := r.Clone(r.Context())
+		other.Method = m
+		if _, pattern := mux.Handler(other); pattern != "" {
+			return arr.Errorf(arr.CodeMethodNotAllowed, "%s is not allowed here.", r.Method)
+		}
+	}
+	return arr.Errorf(arr.CodeNotFound, "There is nothing at this path.")
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // fails only when the client is gone
+}
+
+// healthz says that the process serves.
+func healthz(w http.ResponseWriter, _ *http.Request) error {
+	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+	return nil
+}
