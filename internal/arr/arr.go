@@ -86,6 +86,14 @@ type Session struct {
 	Error *Error // set exactly when Status is Error
 }
 
+// Endpoint is where a ready worker serves, and how fast its machine is: what its session shows while Ready.
+type Endpoint struct {
+	Hostname      string // bare host
+	HandshakePort int    // 49152..65534
+	InspectorPort int    // 49152..65534, another one
+	Teraflops     float64
+}
+
 // ElapsedMinutes is floor(minutes in Ready) at now, frozen at the end; 0 while Starting.
 func (s *Session) ElapsedMinutes(now time.Time) int {
 	if s.ReadyAt.IsZero() {
