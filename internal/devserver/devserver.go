@@ -11,6 +11,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -62,7 +65,9 @@ type buildError struct {
 	err  error
 }
 
-func (e *buildError) Error() string { return "build " + e.name + ": " + e.err.Error() + "\n" + string(e.out) }
+func (e *buildError) Error() string {
+	return "build " + e.name + ": " + e.err.Error() + "\n" + string(e.out)
+}
 
 // BinDir returns a directory that holds both binaries, building them at the first call of the test process.
 func BinDir(t testing.TB) string {
@@ -114,6 +119,9 @@ func Start(t testing.TB, o Options) *Server {
 	}()
 	t.Cleanup(func() {
 		s.Stop(t)
+		for _, pid := range s.Workers(t) { // they outlive the control plane by design
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
 		if t.Failed() {
 			t.Logf("output of heliograph serve:\n%s", s.log.String())
 		}
@@ -174,6 +182,28 @@ func (s *Server) HTTPClient(t testing.TB) *http.Client {
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport, Timeout: time.Minute}
+}
+
+// Workers returns the process ids of the worker processes that run on the server's data directory.
+func (s *Server) Workers(t testing.TB) []int {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pids []int
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			continue // ended meanwhile
+		}
+		args := strings.Split(string(text), "\x00")
+		ours := slices.ContainsFunc(args[1:], func(a string) bool { return strings.Contains(a, s.DataDir+"/") })
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(f))); err == nil && ours && filepath.Base(args[0]) == "heliograph-worker" {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }
 
 // ShortTempDir is t.TempDir with a short path: the data directory holds a Unix socket, whose path is limited to 107
