@@ -6,10 +6,19 @@
 //	POST /v1/renew   RenewReport -> Renewal  every RenewEvery; a worker that cannot renew for OrphanAfter ends itself
 //
 // Every request carries "Authorization: Bearer <WorkerConfig.ControlToken>" and "Heliograph-Session: <account>/<id>".
-// 410 Gone means that the session has ended: the worker exits at once.
+// 410 Gone means that the session has ended, 401 that another worker has taken its place: the worker exits at once.
+//
+// A worker uses NewClient, Client.Ready and Client.RenewLoop; the control plane uses Listen, NewHandler and Serve.
+// The package keeps no state of sessions.
 package workerrpc
 
 import "time"
+
+const (
+	readyPath     = "/v1/ready"
+	renewPath     = "/v1/renew"
+	sessionHeader = "Heliograph-Session"
+)
 
 // WorkerConfig is the file (mode 0600, JSON) that a backend writes and hands to `heliograph-worker render --config`.
 type WorkerConfig struct {
