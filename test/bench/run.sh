@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Runs every benchmark and prints its table: control plane, renderer, encoders, stream in a real browser.
+# `make bench` builds first and sets HELIOGRAPH_BIN_DIR. The numbers of docs/benchmarks.md come from this command.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+echo "## Machine"
+echo "$(nproc) cores, $(awk -F ': ' '/model name/ {print $2; exit}' /proc/cpuinfo), $(go version | cut -d' ' -f3), load $(cut -d' ' -f1-3 /proc/loadavg)"
+echo
+go test -run "^$" -bench . -benchtime 1x -timeout 15m ./test/bench/control | grep -v "^goos\|^goarch\|^pkg\|^cpu\|^PASS\|^ok"
+echo
+test/bench/render.sh
+echo
+node test/bench/latency.mjs
