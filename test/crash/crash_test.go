@@ -1,0 +1,262 @@
+// Package crash kills the real binaries and looks at what is left: a worker's crash ends one session, a crash of the
+// control plane none, and a worker without a control plane ends itself.
+package crash
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/heliograph/heliograph/client"
+	"github.com/heliograph/heliograph/internal/devserver"
+)
+
+// sdk is a client of s.
+func sdk(t *testing.T, s *devserver.Server) *client.Client {
+	t.Helper()
+	c, err := client.New(client.Config{Endpoint: s.Endpoint, STS: s.STS, AccountID: s.AccountID, AccountKey: client.Secret(s.AccountKey),
+		HTTPClient: s.HTTPClient(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// start creates a session and returns it Ready, with its worker's process.
+func start(t *testing.T, s *devserver.Server, id string) (ready *client.Session, pid int) {
+	t.Helper()
+	c := sdk(t, s)
+	before := s.Workers(t)
+	if _, err := c.CreateSession(t.Context(), id, client.CreateOptions{Lease: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	ready, err := c.WaitReady(ctx, id, client.WaitOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh := slices.DeleteFunc(s.Workers(t), func(pid int) bool { return slices.Contains(before, pid) })
+	if len(fresh) != 1 {
+		t.Fatalf("worker processes %v, want one", fresh)
+	}
+	return ready, fresh[0]
+}
+
+// healthy reports whether the worker of session answers on its inspector port.
+func healthy(t *testing.T, hc *http.Client, session *client.Session) error {
+	t.Helper()
+	url := fmt.Sprintf("https://%s:%d/healthz", session.Hostname, session.ArrInspectorPort)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Close = true // a kept connection would say nothing about the port
+	resp, err := hc.Do(req)
+	if err != nil {
+		return err
+	}
+	if err := resp.Body.Close(); err != nil {
+		t.Error(err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("healthz: %s", resp.Status)
+	}
+	return nil
+}
+
+// within polls until ok holds, and fails when it has not within limit.
+func within(t *testing.T, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(limit)
+	defer deadline.Stop()
+	poll := time.NewTicker(10 * time.Millisecond)
+	defer poll.Stop()
+	for !ok() {
+		select {
+		case <-deadline.C:
+			t.Fatalf("not within %v: %s", limit, what)
+		case <-poll.C:
+		}
+	}
+}
+
+// gone reports whether pid is no process any more (a zombie is none).
+func gone(t *testing.T, s *devserver.Server, pid int) bool {
+	return !slices.Contains(s.Workers(t), pid)
+}
+
+func portsFree(session *client.Session) bool {
+	for _, port := range []int{session.HandshakePort, session.ArrInspectorPort} {
+		conn, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", port), time.Second)
+		if err == nil {
+			_ = conn.Close()
+			return false
+		}
+	}
+	return true
+}
+
+func TestKilledWorkerEndsItsSessionOnly(t *testing.T) {
+	s := devserver.Start(t, devserver.Options{})
+	victim, pid := start(t, s, "victim")
+	other, otherPID := start(t, s, "other")
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	killed := time.Now()
+	c := sdk(t, s)
+	var got *client.Session
+	within(t, 2*time.Second, "session in Error", func() bool {
+		var err error
+		if got, err = c.GetSession(t.Context(), victim.ID); err != nil {
+			t.Fatal(err)
+		}
+		return got.Status == client.Failed
+	})
+	t.Logf("Error after %v", time.Since(killed))
+	if got.Error == nil || got.Error.Code != "WorkerLost" || got.Error.Message == "" {
+		t.Errorf("error %+v, want WorkerLost with a message", got.Error)
+	}
+	if got.Hostname != "" || got.HandshakePort != 0 || got.ArrInspectorPort != 0 {
+		t.Errorf("an ended session still shows %s:%d", got.Hostname, got.HandshakePort)
+	}
+	if !gone(t, s, pid) || !portsFree(victim) {
+		t.Errorf("process %d or its ports are still there", pid)
+	}
+	if now, err := c.GetSession(t.Context(), other.ID); err != nil || now.Status != client.Ready {
+		t.Errorf("the other session: %+v, %v", now, err)
+	}
+	if err := healthy(t, s.HTTPClient(t), other); err != nil || gone(t, s, otherPID) {
+		t.Errorf("the other worker: %v", err)
+	}
+}
+
+func TestKilledControlPlaneLosesNothing(t *testing.T) {
+	first := devserver.Start(t, devserver.Options{})
+	hc := first.HTTPClient(t)
+	ready, pid := start(t, first, "kept")
+	if err := sdk(t, first).StopSession(t.Context(), startStopped(t, first)); err != nil {
+		t.Fatal(err)
+	}
+	// Acknowledged just before the crash: it must come up after it.
+	if _, err := sdk(t, first).CreateSession(t.Context(), "acknowledged", client.CreateOptions{Lease: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	first.Kill()
+	if err := healthy(t, hc, ready); err != nil {
+		t.Errorf("the worker without its control plane: %v", err)
+	}
+
+	second := devserver.Start(t, devserver.Options{DataDir: first.DataDir})
+	if second.AccountID != first.AccountID || second.AccountKey != first.AccountKey {
+		t.Error("the account has changed")
+	}
+	c := sdk(t, second)
+	got, err := c.GetSession(t.Context(), ready.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *got != *ready && got.ElapsedTimeMinutes == ready.ElapsedTimeMinutes {
+		t.Errorf("session after the restart:\n%+v\nbefore:\n%+v", got, ready)
+	}
+	if gone(t, second, pid) {
+		t.Errorf("worker %d was not kept", pid)
+	}
+	if err := healthy(t, second.HTTPClient(t), ready); err != nil {
+		t.Error(err)
+	}
+	if got, err := c.GetSession(t.Context(), "stopped"); err != nil || got.Status != client.Stopped {
+		t.Errorf("stopped session: %+v, %v", got, err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if _, err := c.WaitReady(ctx, "acknowledged", client.WaitOptions{}); err != nil {
+		t.Error(err)
+	}
+	if n := len(second.Workers(t)); n != 2 {
+		t.Errorf("%d workers, want 2", n)
+	}
+
+	// Adopted for real: its stop ends it.
+	if err := c.StopSession(t.Context(), ready.ID); err != nil {
+		t.Fatal(err)
+	}
+	within(t, 10*time.Second, "the adopted worker gone", func() bool { return gone(t, second, pid) })
+	if !portsFree(ready) {
+		t.Error("its ports are still there")
+	}
+}
+
+// startStopped starts the session "stopped" and returns its id.
+func startStopped(t *testing.T, s *devserver.Server) string {
+	t.Helper()
+	ready, _ := start(t, s, "stopped")
+	return ready.ID
+}
+
+// A worker that died while nobody watched is found dead by the restarted control plane.
+func TestWorkerKilledWhileTheControlPlaneIsDown(t *testing.T) {
+	first := devserver.Start(t, devserver.Options{})
+	ready, pid := start(t, first, "victim")
+	first.Kill()
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	within(t, 2*time.Second, "worker gone", func() bool { return gone(t, first, pid) })
+	second := devserver.Start(t, devserver.Options{DataDir: first.DataDir})
+	c := sdk(t, second)
+	within(t, 2*time.Second, "session in Error", func() bool {
+		got, err := c.GetSession(t.Context(), ready.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.Status == client.Failed
+	})
+}
+
+func TestOrphanedWorkerEndsItself(t *testing.T) {
+	const orphanAfter = 2 * time.Second
+	s := devserver.Start(t, devserver.Options{Env: []string{
+		"HELIOGRAPH_WORKER_RENEW_EVERY=200ms", "HELIOGRAPH_WORKER_ORPHAN_AFTER=" + orphanAfter.String(),
+	}})
+	ready, pid := start(t, s, "orphan")
+	s.Kill()
+	within(t, orphanAfter+3*time.Second, "orphan gone", func() bool { return gone(t, s, pid) })
+	if !portsFree(ready) {
+		t.Error("its ports are still there")
+	}
+}
+
+// SIGTERM of the control plane is a restart, not the end of its sessions.
+func TestStoppedControlPlaneLeavesItsWorkers(t *testing.T) {
+	first := devserver.Start(t, devserver.Options{})
+	ready, pid := start(t, first, "kept")
+	first.Stop(t)
+	if gone(t, first, pid) {
+		t.Fatal("the worker ended with the control plane")
+	}
+	second := devserver.Start(t, devserver.Options{DataDir: first.DataDir})
+	got, err := sdk(t, second).GetSession(t.Context(), ready.ID)
+	if err != nil || got.Status != client.Ready || got.HandshakePort != ready.HandshakePort {
+		t.Errorf("session after the restart: %+v, %v", got, err)
+	}
+}
+
+// Two control planes on one data directory would fight over its sessions.
+func TestSecondControlPlaneIsRefused(t *testing.T) {
+	s := devserver.Start(t, devserver.Options{})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	_, stderr, err := s.Run(ctx, t, "serve", "--dev", "--data", s.DataDir, "--listen", "127.0.0.1:0", "--dashboard-listen", "127.0.0.1:0")
+	if err == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) || !strings.Contains(stderr, "another process") {
+		t.Errorf("got %v, %q", err, stderr)
+	}
+}
