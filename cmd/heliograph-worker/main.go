@@ -16,6 +16,7 @@ import (
 	"github.com/heliograph/heliograph/internal/machine"
 	"github.com/heliograph/heliograph/internal/obs"
 	"github.com/heliograph/heliograph/internal/worker"
+	"github.com/heliograph/heliograph/internal/workerrpc"
 )
 
 // Exit codes; a crash is anything else.
@@ -106,8 +107,13 @@ func (c *renderCmd) Run(e *env) error {
 	if err != nil {
 		log.Warn("the measured teraflops could not be cached", "error", err)
 	}
+	home, err := workerrpc.NewClient(config)
+	if err != nil {
+		return usageError{err}
+	}
+	defer home.Close()
 	s, err := worker.New(worker.Options{
-		Config: config, Home: newHome(config), Authorize: nil, Teraflops: teraflops, Version: obs.Version(), Log: log,
+		Config: config, Home: home, Authorize: nil, Teraflops: teraflops, Version: obs.Version(), Log: log,
 	})
 	if err != nil {
 		return usageError{err}

@@ -31,9 +31,8 @@ type Options struct {
 
 // Session is one session of this process.
 type Session struct {
-	opt   Options
-	cert  tls.Certificate
-	lease *lease
+	opt  Options
+	cert tls.Certificate
 }
 
 // New checks the options; it opens nothing.
@@ -42,13 +41,7 @@ func New(o Options) (*Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("certPEM, keyPEM: %w", err)
 	}
-	s := &Session{opt: o, cert: cert}
-	s.lease = &lease{
-		home: o.Home, log: o.Log, renewEvery: o.Config.RenewEvery, orphanAfter: o.Config.OrphanAfter,
-		report:  func() workerrpc.RenewReport { return workerrpc.RenewReport{} },
-		renewed: func(time.Duration) {},
-	}
-	return s, nil
+	return &Session{opt: o, cert: cert}, nil
 }
 
 // Run serves the session until ctx ends or the control plane says that it has ended (both nil), it is orphaned
@@ -65,12 +58,12 @@ func (s *Session) Run(ctx context.Context) error {
 	g.Go(func() error { return s.serve(ctx, p.handshake, s.handshakeRoutes(api)) })
 	g.Go(func() error { return s.serve(ctx, p.inspector, s.inspectorRoutes(api)) })
 	g.Go(func() error {
-		return s.lease.Run(ctx, workerrpc.ReadyReport{
+		return s.stayHome(ctx, workerrpc.ReadyReport{
 			PID: os.Getpid(), Version: s.opt.Version, Hostname: s.opt.Config.Hostname, Teraflops: s.opt.Teraflops,
 			HandshakePort: p.handshakePort(), InspectorPort: p.inspectorPort(),
 		})
 	})
-	if err := g.Wait(); !errors.Is(err, ErrGone) {
+	if err := g.Wait(); !errors.Is(err, workerrpc.ErrEnded) {
 		return err
 	}
 	s.opt.Log.Info("the session has ended")
