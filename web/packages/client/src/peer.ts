@@ -1,0 +1,197 @@
+import { HeliographError } from "./errors.ts";
+import { decodeFrameRecord, decodeServerMessage, type FrameRecord, type ServerMessage } from "./messages.ts";
+import type { PoseChannel } from "./pose-sender.ts";
+import type { WhepClient } from "./whep.ts";
+
+/** What a peer reports while it lives. */
+export interface PeerHandlers {
+  frameRecord(record: FrameRecord): void;
+  serverMessage(message: ServerMessage): void;
+  /** The connection broke; called at most once, and not after close(). */
+  lost(error: HeliographError): void;
+}
+
+/** One connection to a worker. */
+export interface Peer {
+  readonly media: MediaStream;
+  readonly pose: PoseChannel;
+  sendScene(data: Uint8Array<ArrayBuffer>): void;
+  stats(): Promise<RTCStatsReport>;
+  close(): void;
+}
+
+export type OpenPeer = (handlers: PeerHandlers, signal: AbortSignal) => Promise<Peer>;
+
+/** Candidates of this host come at once; only a slow mDNS or STUN answer can take longer, and is not worth it. */
+const gatherMs = 500;
+const mediaMs = 10_000;
+/** "disconnected" may heal by itself; after this it counts as lost. */
+const healMs = 2500;
+
+/** Opens a WebRTC connection: three data channels, one video receiver, one WHEP round trip, no trickling. */
+export async function openWebRtcPeer(whep: WhepClient, handlers: PeerHandlers, signal: AbortSignal): Promise<Peer> {
+  if (typeof RTCPeerConnection === "undefined") throw new HeliographError("unsupported", "This browser has no WebRTC.");
+  const peer = new WebRtcPeer(handlers);
+  const abort = () => peer.close();
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    await peer.connect(whep, signal);
+    signal.throwIfAborted();
+    return peer;
+  } catch (error) {
+    peer.close();
+    throw HeliographError.from(error, "media", "The media connection could not be set up.");
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+class WebRtcPeer implements Peer {
+  readonly media = new MediaStream();
+  readonly pose: RTCDataChannel;
+  readonly #scene: RTCDataChannel;
+  readonly #pc = new RTCPeerConnection();
+  readonly #handlers: PeerHandlers;
+  #end: (() => void) | undefined;
+  #healTimer: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
+
+  constructor(handlers: PeerHandlers) {
+    this.#handlers = handlers;
+    const pc = this.#pc;
+    const transceiver = pc.addTransceiver("video", { direction: "recvonly" });
+    preferCodecs(transceiver);
+    minimiseDelay(transceiver.receiver);
+    pc.addEventListener("track", ({ track }) => this.media.addTrack(track));
+
+    this.pose = pc.createDataChannel("pose", { ordered: false, maxRetransmits: 0 });
+    const frames = pc.createDataChannel("frames", { ordered: false, maxRetransmits: 0 });
+    this.#scene = pc.createDataChannel("scene");
+    for (const channel of [this.pose, frames, this.#scene]) channel.binaryType = "arraybuffer";
+    frames.addEventListener("message", ({ data }) => {
+      const record = decodeFrameRecord(data as ArrayBuffer);
+      if (record) handlers.frameRecord(record);
+    });
+    this.#scene.addEventListener("message", ({ data }) => {
+      const message = decodeServerMessage(data as ArrayBuffer);
+      if (message) handlers.serverMessage(message);
+    });
+  }
+
+  async connect(whep: WhepClient, signal: AbortSignal): Promise<void> {
+    const pc = this.#pc;
+    await pc.setLocalDescription(await pc.createOffer());
+    await gathered(pc, signal);
+    const answer = await whep.offer(pc.localDescription?.sdp ?? "", signal);
+    if (this.#closed) {
+      answer.end();
+      return;
+    }
+    this.#end = answer.end;
+    await pc.setRemoteDescription({ type: "answer", sdp: answer.sdp });
+    await this.#established(signal);
+    pc.addEventListener("connectionstatechange", () => this.#watch());
+    for (const channel of [this.pose, this.#scene]) {
+      channel.addEventListener("close", () => this.#lose("The worker closed the connection."));
+    }
+    this.#watch();
+  }
+
+  sendScene(data: Uint8Array<ArrayBuffer>): void {
+    this.#scene.send(data);
+  }
+
+  stats(): Promise<RTCStatsReport> {
+    return this.#pc.getStats();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#healTimer);
+    this.#end?.();
+    this.#pc.close();
+  }
+
+  /** Waits until media and the channels are up. */
+  #established(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const listening = new AbortController();
+      const settle = (error?: HeliographError) => {
+        listening.abort();
+        clearTimeout(timer);
+        if (error) reject(error);
+        else resolve();
+      };
+      const check = () => {
+        if (this.#pc.connectionState === "failed" || this.#pc.connectionState === "closed") settle(unreachable());
+        else if (this.pose.readyState === "open" && this.#scene.readyState === "open") settle();
+      };
+      const timer = setTimeout(() => settle(unreachable()), mediaMs);
+      const options = { signal: listening.signal };
+      this.#pc.addEventListener("connectionstatechange", check, options);
+      this.pose.addEventListener("open", check, options);
+      this.#scene.addEventListener("open", check, options);
+      signal.addEventListener("abort", () => settle(new HeliographError("aborted", "The operation was aborted.")), options);
+      check();
+    });
+  }
+
+  #watch(): void {
+    clearTimeout(this.#healTimer);
+    switch (this.#pc.connectionState) {
+      case "failed":
+      case "closed":
+        this.#lose("The media connection broke.");
+        break;
+      case "disconnected":
+        this.#healTimer = setTimeout(() => this.#lose("The media connection was silent for too long."), healMs);
+        break;
+    }
+  }
+
+  #lose(message: string): void {
+    if (this.#closed) return;
+    this.close();
+    this.#handlers.lost(new HeliographError("media", message));
+  }
+}
+
+function unreachable(): HeliographError {
+  return new HeliographError("media", "The worker's media port cannot be reached from this browser (UDP or TCP).");
+}
+
+/** H.264 before VP8; only what the worker can send, so that the answer is short. */
+function preferCodecs(transceiver: RTCRtpTransceiver): void {
+  const codecs = RTCRtpReceiver.getCapabilities("video")?.codecs ?? [];
+  const rank = ["video/h264", "video/vp8", "video/rtx"];
+  const wanted = codecs
+    .filter((c) => rank.includes(c.mimeType.toLowerCase()))
+    .sort((a, b) => rank.indexOf(a.mimeType.toLowerCase()) - rank.indexOf(b.mimeType.toLowerCase()));
+  if (!wanted.some((c) => c.mimeType.toLowerCase() !== "video/rtx")) {
+    throw new HeliographError("unsupported", "This browser can decode neither H.264 nor VP8 over WebRTC.");
+  }
+  transceiver.setCodecPreferences(wanted);
+}
+
+/** Frames are shown as soon as they are decoded. The worker's playout-delay extension says the same per packet. */
+function minimiseDelay(receiver: RTCRtpReceiver): void {
+  const hinted = receiver as RTCRtpReceiver & { jitterBufferTarget?: number | null; playoutDelayHint?: number | null };
+  if ("jitterBufferTarget" in hinted) hinted.jitterBufferTarget = 0;
+  if ("playoutDelayHint" in hinted) hinted.playoutDelayHint = 0;
+}
+
+function gathered(pc: RTCPeerConnection, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = new AbortController();
+    const finish = () => {
+      clearTimeout(timer);
+      done.abort();
+      resolve();
+    };
+    const timer = setTimeout(finish, gatherMs);
+    pc.addEventListener("icegatheringstatechange", () => pc.iceGatheringState === "complete" && finish(), { signal: done.signal });
+    signal.addEventListener("abort", finish, { signal: done.signal });
+    if (pc.iceGatheringState === "complete") finish();
+  });
+}
