@@ -1,0 +1,243 @@
+package gltf
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/heliograph/heliograph/internal/arr"
+	"github.com/heliograph/heliograph/internal/geom"
+	"github.com/heliograph/heliograph/internal/scene"
+	"github.com/heliograph/heliograph/internal/testassets"
+)
+
+// openFile imports one file, with its folder as the root.
+func openFile(tb testing.TB, file string, opts Options) (*scene.Model, error) {
+	tb.Helper()
+	root, err := os.OpenRoot(filepath.Dir(file))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer root.Close()
+	return Open(context.Background(), Source{Root: root.FS(), Name: filepath.Base(file)}, opts)
+}
+
+// TestConformance imports every valid model: its triangles and bounds are as an independent reading of the JSON says.
+func TestConformance(t *testing.T) {
+	table, err := os.Open("testdata/conformance.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer table.Close()
+	for lines := bufio.NewScanner(table); lines.Scan(); {
+		if strings.HasPrefix(lines.Text(), "#") {
+			continue
+		}
+		f := strings.Split(lines.Text(), "\t")
+		t.Run(f[0], func(t *testing.T) {
+			m, err := openFile(t, testassets.Path(t, f[0]), Options{})
+			if f[1] == "refused" {
+				if err == nil || !strings.Contains(err.Error(), f[2]) {
+					t.Fatalf("%v, want an error that says: %s", err, f[2])
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			var triangles int64
+			var want geom.AABB
+			scan(t, f[1], &triangles)
+			scan(t, f[2], &want.Min[0], &want.Min[1], &want.Min[2])
+			scan(t, f[3], &want.Max[0], &want.Max[1], &want.Max[2])
+			if m.Triangles != triangles {
+				t.Errorf("%d triangles, want %d", m.Triangles, triangles)
+			}
+			tolerance := 1e-4 * want.Size().Len()
+			if m.Bounds.Min.Sub(want.Min).Len() > tolerance || m.Bounds.Max.Sub(want.Max).Len() > tolerance {
+				t.Errorf("bounds %v, want %v", m.Bounds, want)
+			}
+			checkModel(t, m)
+		})
+	}
+}
+
+func scan(t *testing.T, s string, to ...any) {
+	t.Helper()
+	if n, err := fmt.Sscan(s, to...); n != len(to) {
+		t.Fatal(err)
+	}
+}
+
+// checkModel holds what package scene promises the renderer.
+func checkModel(tb testing.TB, m *scene.Model) {
+	tb.Helper()
+	seen := make([]bool, len(m.Nodes))
+	stack := slices.Clone(m.Roots)
+	for len(stack) > 0 {
+		n := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if seen[n] {
+			tb.Fatalf("node %d is reached twice", n)
+		}
+		seen[n] = true
+		if k := m.Nodes[n].Mesh; k < -1 || k >= len(m.Meshes) {
+			tb.Fatalf("node %d has mesh %d of %d", n, k, len(m.Meshes))
+		}
+		for _, c := range m.Nodes[n].Children {
+			if m.Nodes[c].Parent != n {
+				tb.Fatalf("node %d: parent %d, but a child of %d", c, m.Nodes[c].Parent, n)
+			}
+			stack = append(stack, c)
+		}
+	}
+	for _, mesh := range m.Meshes {
+		for i := range mesh.Primitives {
+			checkPrimitive(tb, fmt.Sprintf("mesh %q, primitive %d", mesh.Name, i), &mesh.Primitives[i])
+		}
+	}
+	for _, mat := range m.Materials {
+		for _, ref := range []scene.TextureRef{mat.BaseColorTex, mat.MetalRough, mat.NormalTex, mat.OcclusionTex, mat.EmissiveTex} {
+			if ref.Texture != nil && (ref.Texture.Image == nil || ref.Matrix == [6]float32{}) {
+				tb.Errorf("material %q has a texture without image or matrix", mat.Name)
+			}
+		}
+	}
+}
+
+func checkPrimitive(tb testing.TB, name string, p *scene.Primitive) {
+	tb.Helper()
+	n := len(p.Positions)
+	for what, l := range map[string]int{"UV0": len(p.UV0), "UV1": len(p.UV1), "colours": len(p.Colors), "tangents": len(p.Tangents)} {
+		if l != 0 && l != n {
+			tb.Fatalf("%s: %d %s for %d positions", name, l, what, n)
+		}
+	}
+	if p.Material == nil || len(p.Normals) != n || len(p.Indices)%3 != 0 {
+		tb.Fatalf("%s: material %v, %d normals for %d positions, %d indices", name, p.Material, len(p.Normals), n, len(p.Indices))
+	}
+	if p.Material.NormalTex.Texture != nil && p.Tangents == nil {
+		tb.Errorf("%s has a normal map and no tangents", name)
+	}
+	for _, i := range p.Indices {
+		if int(i) >= n {
+			tb.Fatalf("%s: index %d of %d vertices", name, i, n)
+		}
+	}
+	for i, v := range p.Normals {
+		if math.Abs(float64(v.Len())-1) > 1e-3 {
+			tb.Fatalf("%s: normal %d is %v", name, i, v)
+		}
+	}
+	for i, v := range p.Tangents {
+		if math.Abs(float64(geom.Vec3{v[0], v[1], v[2]}.Len())-1) > 1e-3 || v[3]*v[3] != 1 {
+			tb.Fatalf("%s: tangent %d is %v", name, i, v)
+		}
+	}
+}
+
+// decisive lists the findings of glTF-Validator that an importer must not pass over: geometry would be wrong, or bytes
+// would be read that are not there. Findings about what is not imported (animation, skins, cameras), about style, and
+// about metadata are not listed.
+var decisive = []string{
+	"ACCESSOR_SMALL_BYTESTRIDE", "ACCESSOR_SPARSE_COUNT_OUT_OF_RANGE", "ACCESSOR_TOO_LONG", "ARRAY_TYPE_MISMATCH",
+	"ASSET_MIN_VERSION_GREATER_THAN_VERSION", "BUFFER_BYTE_LENGTH_MISMATCH", "BUFFER_VIEW_INVALID_BYTE_STRIDE", "BUFFER_VIEW_TOO_LONG", "GLB_CHUNK_TOO_BIG", "GLB_DUPLICATE_CHUNK", "GLB_INVALID_VERSION", "GLB_LENGTH_TOO_SMALL",
+	"GLB_UNEXPECTED_END_OF_CHUNK_HEADER", "GLB_UNEXPECTED_END_OF_HEADER", "GLB_UNEXPECTED_FIRST_CHUNK", "INVALID_JSON", "IO_ERROR", "MESH_PRIMITIVE_ATTRIBUTES_ACCESSOR_INVALID_FORMAT", "NODE_LOOP", "NODE_MATRIX_TRS", "NODE_PARENT_OVERRIDE",
+	"SCENE_NON_ROOT_NODE",
+}
+
+// tolerated are files that must be refused by the letter, and the reasons why they are imported all the same.
+var tolerated = map[string]string{
+	"gltf-validator/base/data/image/not_found.gltf":                       "a missing texture is a warning",
+	"gltf-validator/base/data/json/bom.gltf":                              "byte order marks are common and harmless",
+	"gltf-validator/base/data/mesh/position_accessor_invalid_format.gltf": "KHR_mesh_quantization without its declaration is clear enough",
+	"handmade/png_bomb.glb":                                               "no material uses the image, so nothing decodes it; TestImageBomb does",
+}
+
+// TestHostileFiles imports every invalid glTF there is: each ends soon, in little memory, and in an error where the
+// expected report, or the file's origin, says so.
+func TestHostileFiles(t *testing.T) {
+	root := testassets.Path(t, "invalid")
+	n, errors := 0, 0
+	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+		if ext := path.Ext(file); err != nil || d.IsDir() || ext != ".gltf" && ext != ".glb" {
+			return err
+		}
+		n++
+		name, _ := filepath.Rel(root, file)
+		t.Run(filepath.ToSlash(name), func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			start := time.Now()
+			m, err := openFile(t, file, Options{})
+			runtime.ReadMemStats(&after)
+			if d := time.Since(start); d > 10*time.Second {
+				t.Errorf("took %v", d)
+			}
+			if mem := after.TotalAlloc - before.TotalAlloc; mem > 1<<30 {
+				t.Errorf("allocated %d MiB", mem>>20)
+			}
+			if err != nil {
+				errors++
+				if c := arr.CodeOf(err); c != arr.CodeUnprocessableEntity && c != arr.CodeBadRequest {
+					t.Errorf("error %v is not meant for a user", err)
+				}
+			} else {
+				checkModel(t, m)
+			}
+			want := verdict(t, file)
+			if reason, ok := tolerated[filepath.ToSlash(name)]; ok {
+				if err != nil {
+					t.Errorf("%v, in spite of: %s", err, reason)
+				}
+			} else if want != "" && err == nil {
+				t.Errorf("imported, in spite of %s", want)
+			}
+		})
+		return nil
+	})
+	if err != nil || n < 200 {
+		t.Errorf("%d files, %v", n, err)
+	}
+	t.Logf("%d files, %d refused", n, errors)
+}
+
+// verdict says why a file must be refused; "" = it need not be.
+func verdict(t *testing.T, file string) string {
+	t.Helper()
+	if strings.Contains(filepath.ToSlash(file), "/handmade/") {
+		return "being made to be hostile"
+	}
+	report, err := os.ReadFile(file + ".report.json")
+	if err != nil {
+		return ""
+	}
+	var r struct {
+		Issues struct {
+			Messages []struct {
+				Code, Pointer string
+				Severity      int
+			}
+		}
+	}
+	if err := json.Unmarshal(report, &r); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range r.Issues.Messages {
+		if m.Severity == 0 && slices.Contains(decisive, m.Code) {
+			return m.Code + " at " + m.Pointer
+		}
+	}
+	return ""
+}

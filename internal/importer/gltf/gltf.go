@@ -1,0 +1,314 @@
+// Package gltf imports glTF 2.0 (.gltf and .glb) as scene.Model. It reads only what Source allows, trusts no number in a
+// file, and bounds its memory by what the file really contains. It does no network I/O and no drawing.
+package gltf
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/heliograph/heliograph/internal/arr"
+	"github.com/heliograph/heliograph/internal/scene"
+)
+
+// Options bound an import. The zero value is usable.
+type Options struct {
+	TriangleBudget int64 // most triangles, counted once per instance; 0 = no limit
+	MemoryBudget   int64 // most bytes of input, and of decoded geometry, and of decoded images; 0 = 8 GiB
+
+	// Progress may be nil. It is called with the stages "fetch" and "decode" and done from 0 to 1, never concurrently.
+	Progress func(stage string, done float64)
+}
+
+// A file may decode to so many times its own size; without such a bound a few bytes that declare a billion zeros, or
+// use one accessor a thousand times, would be a bomb. Real files stay below a tenth of it.
+const (
+	freeGeometry    = 64 << 20
+	geometryPerByte = 256
+	freeImages      = 640 << 20 // one image of 8192 x 8192 needs 256 MiB, and as much again while it is converted
+	imagesPerByte   = 64
+)
+
+// supported lists the extensions this importer implements.
+var supported = []string{
+	"EXT_mesh_gpu_instancing", "EXT_texture_webp", "KHR_materials_emissive_strength", "KHR_materials_pbrSpecularGlossiness",
+	"KHR_materials_unlit", "KHR_mesh_quantization", "KHR_texture_transform",
+}
+
+// cosmetic lists the extensions that only refine an appearance: a model that requires one is imported without it, and
+// with a warning, because seeing it slightly wrong beats not seeing it.
+var cosmetic = []string{
+	"KHR_lights_punctual", "KHR_materials_anisotropy", "KHR_materials_clearcoat", "KHR_materials_dispersion", "KHR_materials_ior",
+	"KHR_materials_iridescence", "KHR_materials_sheen", "KHR_materials_specular", "KHR_materials_transmission",
+	"KHR_materials_variants", "KHR_materials_volume", "KHR_xmp", "KHR_xmp_json_ld",
+}
+
+// Open imports a model. A file that cannot be imported is an *arr.Error with CodeUnprocessableEntity whose Target is the
+// JSON pointer of the culprit; one over the budget has CodeBadRequest. ctx ends the work early with its error.
+func Open(ctx context.Context, src Source, opts Options) (*scene.Model, error) {
+	if opts.MemoryBudget == 0 {
+		opts.MemoryBudget = 8 << 30
+	}
+	l := &loader{src: src, opts: opts}
+	l.report("fetch", 0)
+	m, err := l.load(ctx)
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return m, err
+}
+
+// loader is the state of one import.
+type loader struct {
+	src      Source
+	opts     Options
+	doc      document
+	buffers  [][]byte // nil = a buffer without data
+	input    int64    // bytes read so far
+	geometry budget
+	images   budget
+
+	mu       sync.Mutex // guards what follows
+	warnings []string
+	reported float64
+}
+
+func (l *loader) load(ctx context.Context) (*scene.Model, error) {
+	file := l.src.Data
+	if file == nil {
+		var err error
+		if file, err = l.src.read(l.src.Name, l.opts.MemoryBudget); err != nil {
+			return nil, asError(err, "", l.src.Name)
+		}
+	}
+	l.input = int64(len(file))
+	text, bin, err := container(file)
+	if err != nil {
+		return nil, fail("", "GLB: %v", err)
+	}
+	if err := l.parse(text); err != nil {
+		return nil, err
+	}
+	forest, err := l.forest()
+	if err != nil {
+		return nil, err
+	}
+	if err := l.fetch(ctx, bin); err != nil {
+		return nil, err
+	}
+	l.geometry.left.Store(min(l.opts.MemoryBudget, freeGeometry+geometryPerByte*l.input))
+	if err := l.validate(); err != nil {
+		return nil, err
+	}
+	m := &scene.Model{Name: strings.TrimSuffix(path.Base(l.src.Name), path.Ext(l.src.Name)), Roots: forest.roots}
+	plan, err := l.plan(forest)
+	if err != nil {
+		return nil, err
+	}
+	l.images.left.Store(min(l.opts.MemoryBudget, freeImages+imagesPerByte*l.input))
+	if err := l.decode(ctx, plan); err != nil {
+		return nil, err
+	}
+	plan.finish()
+	if err := l.assemble(m, forest, plan); err != nil {
+		return nil, err
+	}
+	m.Measure()
+	if size := m.Bounds.Size(); !m.Bounds.IsEmpty() && !finite(size[:]) {
+		return nil, fail("", "the model is too large for 32 bit coordinates")
+	}
+	slices.Sort(l.warnings)
+	m.Warnings = slices.Compact(l.warnings)
+	return m, nil
+}
+
+// parse decodes the JSON and checks that this importer may read it.
+func (l *loader) parse(text []byte) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	if err := d.Decode(&l.doc); err != nil {
+		var mismatch *json.UnmarshalTypeError
+		if errors.As(err, &mismatch) {
+			return fail("/"+strings.ReplaceAll(mismatch.Field, ".", "/"), "%s is not allowed here", mismatch.Value)
+		}
+		return fail("", "the JSON is not valid: %v", err)
+	}
+	for _, v := range []struct{ at, version string }{{"version", l.doc.Asset.Version}, {"minVersion", l.doc.Asset.MinVersion}} {
+		if v.version != "2.0" && !(v.at == "version" && strings.HasPrefix(v.version, "2.")) && !(v.at == "minVersion" && v.version == "") {
+			return fail("/asset/"+v.at, "glTF version %q is not supported, only 2.0", v.version)
+		}
+	}
+	for i, e := range l.doc.ExtensionsRequired {
+		switch {
+		case slices.Contains(supported, e):
+		case slices.Contains(cosmetic, e):
+			l.warn("The model requires the extension %s, which is ignored; some surfaces look simpler.", e)
+		default:
+			return fail(fmt.Sprintf("/extensionsRequired/%d", i), "the model requires the extension %s, which is not supported", e)
+		}
+	}
+	for _, e := range l.doc.ExtensionsUsed {
+		if slices.Contains(cosmetic, e) {
+			l.warn("The extension %s is ignored.", e)
+		}
+	}
+	if len(l.doc.Animations) > 0 {
+		l.warn("Animations are left out; the model shows its default pose.")
+	}
+	return nil
+}
+
+// fetch loads the buffers.
+func (l *loader) fetch(ctx context.Context, bin []byte) error {
+	l.buffers = make([][]byte, len(l.doc.Buffers))
+	for i, b := range l.doc.Buffers {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		at := fmt.Sprintf("/buffers/%d", i)
+		switch {
+		case b.ByteLength < 1:
+			return fail(at+"/byteLength", "%d bytes", b.ByteLength)
+		case b.URI != nil:
+			data, err := l.src.resolve(*b.URI, l.opts.MemoryBudget-l.input)
+			if err != nil {
+				return asError(err, at+"/uri", *b.URI)
+			}
+			l.buffers[i] = data
+			if !strings.HasPrefix(*b.URI, "data:") { // inline data is part of the main file
+				l.input += int64(len(data))
+			}
+		case i == 0:
+			l.buffers[i] = bin
+		}
+		if data := l.buffers[i]; data != nil {
+			if b.ByteLength > integer(len(data)) {
+				return fail(at+"/byteLength", "%d bytes are declared, %d are there", b.ByteLength, len(data))
+			}
+			l.buffers[i] = data[:b.ByteLength]
+		}
+		l.report("fetch", float64(i+1)/float64(len(l.doc.Buffers)))
+	}
+	return nil
+}
+
+// validate checks all buffer views and accessors: a file with a broken one is broken, whether it is drawn or not.
+func (l *loader) validate() error {
+	for i := range l.doc.BufferViews {
+		bv, at := &l.doc.BufferViews[i], fmt.Sprintf("/bufferViews/%d", i)
+		if bv.Buffer == nil || *bv.Buffer < 0 || *bv.Buffer >= integer(len(l.buffers)) {
+			return fail(at+"/buffer", "there is no such buffer")
+		}
+		declared := l.doc.Buffers[*bv.Buffer].ByteLength
+		if bv.ByteOffset < 0 || bv.ByteLength < 1 || bv.ByteOffset+bv.ByteLength > declared {
+			return fail(at, "%d bytes at offset %d exceed the %d bytes of buffer %d", bv.ByteLength, bv.ByteOffset, declared, *bv.Buffer)
+		}
+		if s := bv.ByteStride; s != nil && (*s < 4 || *s > 252 || *s%4 != 0) {
+			return fail(at+"/byteStride", "%d is not a multiple of 4 from 4 to 252", *s)
+		}
+	}
+	for i := range l.doc.Accessors {
+		if _, err := l.view(integer(i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// decode runs the jobs of the plan, at most one per processor.
+func (l *loader) decode(ctx context.Context, p *plan) error {
+	g, group := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	var done atomic.Int64
+	jobs := p.jobs()
+	l.report("decode", 0)
+	for _, job := range jobs {
+		if group.Err() != nil {
+			break
+		}
+		g.Go(func() error {
+			if err := job(); err != nil {
+				return err
+			}
+			l.report("decode", float64(done.Add(1))/float64(len(jobs)))
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+func (l *loader) report(stage string, done float64) {
+	if l.opts.Progress == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if done == 0 || done > l.reported { // jobs may finish out of order
+		l.reported = done
+		l.opts.Progress(stage, done)
+	}
+}
+
+func (l *loader) warn(format string, args ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.warnings = append(l.warnings, fmt.Sprintf(format, args...))
+}
+
+// budget is a number of bytes that may still be allocated.
+type budget struct{ left atomic.Int64 }
+
+func (b *budget) take(n int64, at string) error {
+	if b.left.Add(-n) < 0 {
+		return asError(errBudget(n), at, "")
+	}
+	return nil
+}
+
+type errBudget int64
+
+func (e errBudget) Error() string {
+	return fmt.Sprintf("%d more bytes exceed the memory allowed for this model", int64(e))
+}
+
+// fail is the error for a file that cannot be imported; at is a JSON pointer, "" = the whole file.
+func fail(at, format string, args ...any) error {
+	e := arr.Errorf(arr.CodeUnprocessableEntity, "glTF"+sep(at)+at+": "+format, args...)
+	e.Target = at
+	return e
+}
+
+func sep(at string) string {
+	if at == "" {
+		return ""
+	}
+	return " "
+}
+
+// asError gives err a place; name is the file or URI at fault, "" = none.
+func asError(err error, at, name string) error {
+	if name != "" {
+		if len(name) > 80 {
+			name = name[:80] + "..."
+		}
+		name = fmt.Sprintf("%q: ", name)
+	}
+	e := arr.Errorf(arr.CodeUnprocessableEntity, "glTF%s%s: %s%v", sep(at), at, name, err)
+	if errors.As(err, new(errBudget)) {
+		e.Code = arr.CodeBadRequest
+	}
+	e.Target = at
+	return e
+}
