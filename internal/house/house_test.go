@@ -99,7 +99,7 @@ func TestDependencyRules(t *testing.T) {
 			}
 			for _, dep := range p.Deps {
 				for _, not := range r.not {
-					if matches(dep, not) && !(not == module && dep == p.ImportPath) {
+					if matches(dep, not) && (not != module || dep != p.ImportPath) {
 						t.Errorf("%s depends on %s: %s", name, dep, r.why)
 					}
 				}
