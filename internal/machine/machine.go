@@ -73,7 +73,7 @@ func writeCache(file string, v float64) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // fails after the rename, as it should
+	defer func() { _ = os.Remove(f.Name()) }() // fails after the rename, as it should
 	if _, err := f.Write(b); err != nil {
 		f.Close()
 		return err

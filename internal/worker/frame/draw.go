@@ -85,7 +85,7 @@ func (d *drawer) fill(ctx context.Context, pic *picture) (bool, error) {
 
 func (d *drawer) close() {
 	for _, t := range d.targets {
-		t.Close()
+		_ = t.Close()
 	}
 }
 
@@ -223,7 +223,7 @@ func (d *drawer) targetFor(size Size) (render.Target, error) {
 	}
 	for s, t := range d.targets {
 		if len(d.targets) > 1 && s != d.size {
-			t.Close()
+			_ = t.Close()
 			delete(d.targets, s)
 		}
 	}

@@ -170,12 +170,13 @@ func (f *fetched) download(u *url.URL, report bool) (file *os.File, n int64, err
 		return nil, 0, f.explain(ctx, u, err)
 	}
 	defer res.Body.Close()
+	size := res.ContentLength // -1 = unknown
 	switch {
 	case res.StatusCode == http.StatusNotFound:
 		return nil, 0, arr.Errorf(arr.CodeNotFound, "There is no model at %s%s.", u.Host, u.Path)
 	case res.StatusCode != http.StatusOK:
 		return nil, 0, arr.Errorf(arr.CodeBadRequest, "%s answers %s.", u.Host, res.Status)
-	case res.ContentLength > f.left:
+	case size > f.left:
 		return nil, 0, f.tooLarge()
 	}
 	file, err = os.CreateTemp(f.l.cfg.ScratchDir, ".fetch-*")
@@ -194,8 +195,8 @@ func (f *fetched) download(u *url.URL, report bool) (file *os.File, n int64, err
 		stall.Reset(stallTimeout)
 		k, err := file.Write(b)
 		n += int64(k)
-		if report && res.ContentLength > 0 {
-			f.progress(StageFetch, float64(n)/float64(res.ContentLength))
+		if report && size > 0 {
+			f.progress(StageFetch, float64(n)/float64(size))
 		}
 		return k, err
 	})

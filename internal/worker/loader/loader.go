@@ -107,7 +107,7 @@ func (l *Loader) loadFile(ctx context.Context, name string, p Progress) (*scene.
 		if err != nil {
 			continue // a root that is not there, such as an unmounted share, holds no models
 		}
-		defer root.Close()
+		defer func() { _ = root.Close() }() // roots are few
 		info, err := root.Stat(rel)
 		switch {
 		case err != nil:
