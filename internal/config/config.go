@@ -3,8 +3,9 @@
 package config
 
 import (
-	"cmp"
 	"time"
+
+	"github.com/goccy/go-yaml"
 )
 
 // Config is everything an operator can set. Each key of the YAML file is a field here; the same key by environment is
@@ -110,14 +111,5 @@ func Default() Config {
 	}
 }
 
-// STS is the origin of the token service that clients derive from the account domain.
-func (c *Config) STS() string { return "https://sts." + c.AccountDomain }
-
-// Origin is the origin by which clients reach the SDK endpoint bound to addr.
-func (c *Config) Origin(addr string) string {
-	scheme := "http://"
-	if c.TLS.CertFile != "" {
-		scheme = "https://"
-	}
-	return cmp.Or(c.ExternalURL, scheme+addr)
-}
+// YAML is the whole configuration as a file would spell it.
+func (c *Config) YAML() ([]byte, error) { return yaml.Marshal(c) }

@@ -64,7 +64,11 @@ func load(t *testing.T, text string, env map[string]string) (Config, error) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return Load(Default(), path, func(k string) string { return env[k] })
+	c, err := Load(Default(), path, func(k string) string { return env[k] })
+	if err == nil {
+		err = c.Validate()
+	}
+	return c, err
 }
 
 func TestFileThenEnvironment(t *testing.T) {

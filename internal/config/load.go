@@ -17,7 +17,8 @@ import (
 // EnvPrefix starts the name of every environment variable that sets a key.
 const EnvPrefix = "HELIOGRAPH_"
 
-// Load lays the YAML file at path ("" = none) and then the environment over base, and validates the result.
+// Load lays the YAML file at path ("" = none) and then the environment over base. The result is not validated yet: flags
+// may go over it first.
 func Load(base Config, path string, getenv func(string) string) (Config, error) {
 	c := base
 	if path != "" {
@@ -32,7 +33,7 @@ func Load(base Config, path string, getenv func(string) string) (Config, error) 
 	if err := c.fromEnv(getenv); err != nil {
 		return Config{}, err
 	}
-	return c, c.Validate()
+	return c, nil
 }
 
 // merge decodes YAML over c. An unknown key is an error that names its line: a typo must not silently be a default.

@@ -102,7 +102,7 @@ type Server struct {
 func Start(t testing.TB, o Options) *Server {
 	t.Helper()
 	if o.DataDir == "" {
-		o.DataDir = ShortTempDir(t)
+		o.DataDir = t.TempDir()
 	}
 	readyPath := filepath.Join(t.TempDir(), "ready.json")
 	args := append([]string{"serve", "--dev", "--data", o.DataDir, "--listen", "127.0.0.1:0", "--dashboard-listen", "127.0.0.1:0",
@@ -119,9 +119,7 @@ func Start(t testing.TB, o Options) *Server {
 	}()
 	t.Cleanup(func() {
 		s.Stop(t)
-		for _, pid := range s.Workers(t) { // they outlive the control plane by design
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-		}
+		s.killWorkers(t)
 		if t.Failed() {
 			t.Logf("output of heliograph serve:\n%s", s.log.String())
 		}
@@ -206,20 +204,18 @@ func (s *Server) Workers(t testing.TB) []int {
 	return pids
 }
 
-// ShortTempDir is t.TempDir with a short path: the data directory holds a Unix socket, whose path is limited to 107
-// bytes.
-func ShortTempDir(t testing.TB) string {
+// killWorkers ends the workers, which outlive the control plane by design, and waits: they write into a directory that
+// the test is about to remove.
+func (s *Server) killWorkers(t testing.TB) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "hg")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
+	for pids := s.Workers(t); len(pids) > 0; pids = s.Workers(t) {
+		for _, pid := range pids {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
-	})
-	return dir
+		<-poll.C
+	}
 }
 
 // Run runs heliograph with args against the server and returns what it printed on each stream.
