@@ -64,6 +64,18 @@ func (s SessionStatus) Terminal() bool {
 // MaxLeaseMinutes is the longest lease a session may have (contract section 4: "between 0 and 1440").
 const MaxLeaseMinutes = 1440
 
+// CheckLease returns an error unless minutes is a lease that a session may be created with. The text for a negative one is
+// the service's own, and clients look for its words (contract sections 4 and 8.16).
+func CheckLease(minutes int) error {
+	switch {
+	case minutes < 0:
+		return Errorf(CodeBadRequest, "The maxLeaseTimeMinutes value cannot be negative.")
+	case minutes > MaxLeaseMinutes:
+		return Errorf(CodeBadRequest, "The maxLeaseTimeMinutes value must be between 0 and %d.", MaxLeaseMinutes)
+	}
+	return nil
+}
+
 // Session is one rendering session as the contract describes it.
 type Session struct {
 	Key       SessionKey

@@ -10,20 +10,22 @@ type Code string
 
 // The codes of the data plane (contract sections 3 to 5).
 const (
-	CodeBadRequest          Code = "BadRequest"           // 400
-	CodeUnauthorized        Code = "Unauthorized"         // 401, body empty on the wire
-	CodeForbidden           Code = "Forbidden"            // 403
-	CodeNotFound            Code = "NotFound"             // 404
-	CodeMethodNotAllowed    Code = "MethodNotAllowed"     // 405
-	CodeConflict            Code = "Conflict"             // 409
-	CodeUnprocessableEntity Code = "UnprocessableEntity"  // 422
-	CodeTooManyRequests     Code = "TooManyRequests"      // 429, with Retry-After
-	CodeInternal            Code = "InternalServerError"  // 500, cause logged and never shown
-	CodeNotImplemented      Code = "NotImplemented"       // 501
-	CodeUnavailable         Code = "ServiceUnavailable"   // 503
-	CodeWorkerStartFailed   Code = "WorkerStartFailed"    // session error: the worker did not come up
-	CodeWorkerLost          Code = "WorkerLost"           // session error: the worker crashed or went silent
-	CodeCapacity            Code = "InsufficientCapacity" // session error: no room for it within the wait
+	CodeBadRequest            Code = "BadRequest"            // 400
+	CodeAPIVersionUnspecified Code = "ApiVersionUnspecified" // 400
+	CodeUnsupportedAPIVersion Code = "UnsupportedApiVersion" // 400
+	CodeUnauthorized          Code = "Unauthorized"          // 401, body empty on the wire
+	CodeForbidden             Code = "Forbidden"             // 403
+	CodeNotFound              Code = "NotFound"              // 404
+	CodeMethodNotAllowed      Code = "MethodNotAllowed"      // 405
+	CodeConflict              Code = "Conflict"              // 409
+	CodeUnprocessableEntity   Code = "UnprocessableEntity"   // 422
+	CodeTooManyRequests       Code = "TooManyRequests"       // 429, with Retry-After
+	CodeInternal              Code = "InternalServerError"   // 500, cause logged and never shown
+	CodeNotImplemented        Code = "NotImplemented"        // 501
+	CodeUnavailable           Code = "ServiceUnavailable"    // 503
+	CodeWorkerStartFailed     Code = "WorkerStartFailed"     // session error: the worker did not come up
+	CodeWorkerLost            Code = "WorkerLost"            // session error: the worker crashed or went silent
+	CodeCapacity              Code = "InsufficientCapacity"  // session error: no room for it within the wait
 )
 
 // Error is the only error whose text reaches a user. Anything else is answered as CodeInternal.
