@@ -1,7 +1,6 @@
 package session
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -221,10 +220,10 @@ func (r *Reconciler) leaseLeft(rec *Record) time.Duration {
 	return time.Duration(rec.LeaseMinutes) * time.Minute
 }
 
-// maxReason bounds how much of a worker's last words goes into the error of its session.
+// maxReason bounds how many characters of a worker's last words go into the error of its session.
 const maxReason = 300
 
-// cause is how a worker ended and, where the backend keeps logs, the last line it wrote.
+// cause is how a worker ended and, where the backend keeps logs, its last words.
 func (r *Reconciler) cause(ctx context.Context, key arr.SessionKey, exit string) string {
 	if exit == "" {
 		exit = "exit status unknown"
@@ -233,15 +232,29 @@ func (r *Reconciler) cause(ctx context.Context, key arr.SessionKey, exit string)
 	if !ok {
 		return exit
 	}
-	tail, err := logs.LogTail(ctx, key, 1)
-	tail = bytes.TrimSpace(tail)
-	if err != nil || len(tail) == 0 { // then there are no last words; the exit says enough
+	tail, err := logs.LogTail(ctx, key, 200)
+	words := lastWords(string(tail))
+	if err != nil || words == "" { // then the exit must say enough
 		return exit
 	}
-	if len(tail) > maxReason {
-		tail = append(tail[:maxReason:maxReason], "…"...)
+	return exit + "; last words: " + words
+}
+
+// lastWords is the line of a log's tail that tells best why the program ended: where the Go runtime speaks, the line
+// before its stack traces, otherwise the last one.
+func lastWords(tail string) string {
+	lines := strings.Split(strings.TrimSpace(strings.ToValidUTF8(tail, "\uFFFD")), "\n")
+	words := lines[len(lines)-1]
+	for _, line := range lines {
+		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") || strings.HasPrefix(line, "runtime/cgo: ") {
+			words = line
+			break
+		}
 	}
-	return exit + "; last log line: " + strings.ToValidUTF8(string(tail), "\uFFFD")
+	if runes := []rune(words); len(runes) > maxReason {
+		words = string(runes[:maxReason]) + "…"
+	}
+	return words
 }
 
 // newToken makes a token of 256 random bits.

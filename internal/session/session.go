@@ -70,7 +70,8 @@ type Store interface {
 	// A position that no List returned is arr.CodeBadRequest.
 	List(ctx context.Context, o ListOptions) (page []Record, next string, err error)
 	// Update applies fn to the stored record in one transaction; an error from fn changes nothing and is returned.
-	// fn must be quick and must not call the store; it cannot change the key. Unknown key: arr.CodeNotFound.
+	// fn must be quick and must not call the store. Key, Size, CreatedAt and RequestedLeaseMinutes stay whatever fn does
+	// to them. Unknown key: arr.CodeNotFound.
 	Update(ctx context.Context, key arr.SessionKey, fn func(*Record) error) (Record, error)
 	// Prune deletes terminal records that ended before t and reports how many.
 	Prune(ctx context.Context, t time.Time) (int, error)

@@ -243,7 +243,14 @@ func (b *Backend) Stop(ctx context.Context, h session.Handle, grace time.Duratio
 	b.mu.Lock()
 	maps.DeleteFunc(b.known, func(_ arr.SessionKey, known *process) bool { return known.state == p.state })
 	b.mu.Unlock()
-	// It holds the session's secrets, and nobody reads it any more.
+	// It holds the session's secrets, and nobody reads it any more, unless h is of an earlier worker of the session.
+	found, err := scan(b.c.Dir)
+	if err != nil {
+		return fmt.Errorf("look for workers: %w", err)
+	}
+	if slices.ContainsFunc(found, func(s state) bool { return s.Dir == p.Dir }) {
+		return nil
+	}
 	if err := os.Remove(configFile(p.Dir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -84,11 +84,10 @@ var errGone = errors.New("no such process")
 // open returns a descriptor of exactly this process; errGone if it is gone, whoever has its number now.
 func (p *process) open() (*os.File, error) {
 	fd, err := unix.PidfdOpen(p.PID, unix.PIDFD_NONBLOCK)
-	switch err {
-	case nil:
-	case unix.ESRCH, unix.EINVAL, unix.ENOENT: // the latter two: the number is a thread's now
+	switch {
+	case errors.Is(err, unix.ESRCH), errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT): // the latter two: a thread's number now
 		return nil, errGone
-	default:
+	case err != nil:
 		return nil, fmt.Errorf("pidfd_open: %w", err)
 	}
 	f := os.NewFile(uintptr(fd), "pidfd")
@@ -236,10 +235,13 @@ func (p *process) signal(s unix.Signal) error {
 	if cerr := raw.Control(func(fd uintptr) { err = unix.PidfdSendSignal(int(fd), s, nil, 0) }); cerr != nil {
 		return cerr
 	}
-	if errors.Is(err, unix.ESRCH) {
-		return errGone
+	switch {
+	case !errors.Is(err, unix.ESRCH):
+		return err
+	case s == unix.SIGKILL: // with its group, just before
+		return nil
 	}
-	return err
+	return errGone
 }
 
 // startTicks is when a process started, in clock ticks since boot: field 22 of /proc/PID/stat (proc(5)).
