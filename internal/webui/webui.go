@@ -17,12 +17,9 @@ import (
 //go:embed dist
 var dist embed.FS
 
-// The pages load nothing from elsewhere, run no inline script, and are shown in no frame. connect-src allows any TLS
-// host and loopback because a page may be pointed at another control plane; blob: and data: are pictures made by the
-// page itself; style elements are those of the viewer's shadow tree.
-const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; " +
-	"media-src 'self' blob:; connect-src 'self' https: http://localhost:* http://127.0.0.1:*; base-uri 'none'; form-action 'none'; " +
-	"frame-ancestors 'none'"
+// The pages load nothing from elsewhere, speak to their own origin only, run no inline script, and are shown in no frame.
+const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
+	"media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // contentTypes are those of the files that a build makes. They are fixed here because mime.TypeByExtension depends on
 // the machine's tables.
