@@ -97,12 +97,16 @@ func (c *Client) Snapshot(ctx context.Context, id string, o SnapshotOptions) (io
 	return resp.Body, nil
 }
 
-// Log returns the last lines of the session's worker log, all of it for lines < 1. The caller closes it.
+// MaxLogLines is the most that Log gives.
+const MaxLogLines = 10_000
+
+// Log returns the last lines of the session's worker log, MaxLogLines if lines is less than 1 or more than that. The
+// caller closes it.
 func (c *Client) Log(ctx context.Context, id string, lines int) (io.ReadCloser, error) {
-	q := url.Values{}
-	if lines > 0 {
-		q.Set("tail", strconv.Itoa(lines))
+	if lines < 1 || lines > MaxLogLines {
+		lines = MaxLogLines
 	}
+	q := url.Values{"tail": {strconv.Itoa(lines)}}
 	resp, err := c.open(ctx, request{method: http.MethodGet, path: sessionPath(id) + "/log", query: q, repeatable: true})
 	if err != nil {
 		return nil, err

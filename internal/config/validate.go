@@ -35,7 +35,9 @@ func (c *Config) Validate() error {
 	check(c.TLS.CertFile != "" || c.ExternalURL != "" || Loopback(c.Listen),
 		"listen: %q is not a loopback address: give tls.certFile and tls.keyFile, or externalURL when a proxy ends TLS", c.Listen)
 	if c.ExternalURL != "" {
-		check(isOrigin(c.ExternalURL), "externalURL: %q is not an origin such as https://arr.example.com", c.ExternalURL)
+		u, err := url.Parse(c.ExternalURL)
+		check(err == nil && isOrigin(u.Scheme+"://"+u.Host) && u.RawQuery == "" && u.Fragment == "",
+			"externalURL: %q is not a URL such as https://arr.example.com", c.ExternalURL)
 	}
 	for _, o := range c.CORS.AllowedOrigins {
 		check(o == "*" || isOrigin(o), "cors.allowedOrigins: %q is neither * nor an origin such as https://example.com", o)

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"cmp"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"github.com/heliograph/heliograph/client"
+	"github.com/heliograph/heliograph/internal/readyfile"
+)
+
+// devFile is where `serve --dev` leaves its connection details, in its data directory.
+const devFile = "dev.json"
+
+// connection says which service and account a command uses.
+type connection struct {
+	Endpoint   string `group:"Service" placeholder:"URL" envvar:"HELIOGRAPH_ENDPOINT" help:"Origin of the service ($HELIOGRAPH_ENDPOINT)."`
+	STS        string `name:"sts" group:"Service" placeholder:"URL" envvar:"HELIOGRAPH_STS" help:"Origin of the token service, if another ($HELIOGRAPH_STS)."`
+	AccountID  string `group:"Service" placeholder:"GUID" envvar:"HELIOGRAPH_ACCOUNT_ID" help:"Account ($HELIOGRAPH_ACCOUNT_ID)."`
+	AccountKey string `group:"Service" placeholder:"KEY" envvar:"HELIOGRAPH_ACCOUNT_KEY" help:"Its key; better by $HELIOGRAPH_ACCOUNT_KEY than here."`
+	CAFile     string `name:"ca-file" group:"Service" placeholder:"FILE" envvar:"HELIOGRAPH_CA_FILE" help:"Certificates to trust beside the system's ($HELIOGRAPH_CA_FILE)."`
+	Data       string `group:"Service" placeholder:"DIR" envvar:"HELIOGRAPH_DATA_DIR" help:"Without an endpoint: data directory of a running serve --dev to use."`
+}
+
+// connectionHelp ends the help of commands that talk to a service.
+const connectionHelp = `
+Beside a running "heliograph serve --dev" of the same user nothing else needs to be given.
+`
+
+// client connects by flags and environment, or without an endpoint to this user's `serve --dev`.
+func (c *connection) client(a *app) (*client.Client, error) {
+	at := readyfile.Info{Endpoint: c.Endpoint, STS: cmp.Or(c.STS, c.Endpoint), AccountID: c.AccountID, AccountKey: c.AccountKey, CAFile: c.CAFile}
+	if c.Endpoint == "" {
+		file := filepath.Join(cmp.Or(c.Data, defaultDevData(a.getenv)), devFile)
+		var err error
+		at, err = readyfile.Read(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("no service to talk to: set HELIOGRAPH_ENDPOINT, or start `heliograph serve --dev` (there is no %s)", file)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if at.AccountID == "" || at.AccountKey == "" {
+		return nil, errors.New("no account: set HELIOGRAPH_ACCOUNT_ID and HELIOGRAPH_ACCOUNT_KEY")
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	if at.CAFile != "" {
+		pool, err := trust(at.CAFile)
+		if err != nil {
+			return nil, err
+		}
+		transport.TLSClientConfig = &tls.Config{RootCAs: pool}
+	}
+	return client.New(client.Config{
+		Endpoint: at.Endpoint, STS: at.STS, AccountID: at.AccountID, AccountKey: client.Secret(at.AccountKey),
+		HTTPClient: &http.Client{Transport: transport},
+	})
+}
+
+// trust is the system's certificates and those in file.
+func trust(file string) (*x509.CertPool, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read CA file: %w", err)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool() // a machine without a store trusts the file alone
+	}
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("read CA file: no PEM certificate in %s", file)
+	}
+	return pool, nil
+}
+
+// defaultDevData is where `serve --dev` keeps its data (XDG base directory specification).
+func defaultDevData(getenv func(string) string) string {
+	return filepath.Join(cmp.Or(getenv("XDG_DATA_HOME"), filepath.Join(getenv("HOME"), ".local", "share")), "heliograph")
+}
