@@ -7,6 +7,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -240,16 +242,16 @@ func (r *Reconciler) cause(ctx context.Context, key arr.SessionKey, exit string)
 	return exit + "; last words: " + words
 }
 
-// lastWords is the line of a log's tail that tells best why the program ended: where the Go runtime speaks, the line
-// before its stack traces, otherwise the last one.
+// runtimeWords begins what the Go runtime says when it gives up; stack traces follow.
+var runtimeWords = regexp.MustCompile(`^(panic|fatal error|runtime/cgo|SIG[A-Z]+): `)
+
+// lastWords is the line of a log's tail that tells best why the program ended: what the Go runtime said, otherwise the
+// last one.
 func lastWords(tail string) string {
 	lines := strings.Split(strings.TrimSpace(strings.ToValidUTF8(tail, "\uFFFD")), "\n")
 	words := lines[len(lines)-1]
-	for _, line := range lines {
-		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") || strings.HasPrefix(line, "runtime/cgo: ") {
-			words = line
-			break
-		}
+	if i := slices.IndexFunc(lines, runtimeWords.MatchString); i >= 0 {
+		words = lines[i]
 	}
 	if runes := []rune(words); len(runes) > maxReason {
 		words = string(runes[:maxReason]) + "…"
