@@ -6,6 +6,8 @@
  * - `invalid`: the server refused the request's content
  * - `conflict`: the request contradicts what exists
  * - `busy`: another viewer is connected to the session
+ * - `replaced`: another viewer took this one's place
+ * - `worker`: the worker gave up on this connection
  * - `not-ready`: the session is still starting
  * - `ended`: the session is over
  * - `rate-limited`: too many requests; see `retryAfterMs`
@@ -21,6 +23,8 @@ export type ErrorReason =
   | "invalid"
   | "conflict"
   | "busy"
+  | "replaced"
+  | "worker"
   | "not-ready"
   | "ended"
   | "rate-limited"

@@ -20,7 +20,13 @@ export interface Peer {
   close(): void;
 }
 
-export type OpenPeer = (handlers: PeerHandlers, signal: AbortSignal) => Promise<Peer>;
+export interface OpenPeerOptions {
+  /** Replace a viewer that is connected. */
+  takeover: boolean;
+  signal: AbortSignal;
+}
+
+export type OpenPeer = (handlers: PeerHandlers, options: OpenPeerOptions) => Promise<Peer>;
 
 /** Candidates of this host come at once; only a slow mDNS or STUN answer can take longer, and is not worth it. */
 const gatherMs = 500;
@@ -29,13 +35,14 @@ const mediaMs = 10_000;
 const healMs = 2500;
 
 /** Opens a WebRTC connection: three data channels, one video receiver, one WHEP round trip, no trickling. */
-export async function openWebRtcPeer(whep: WhepClient, handlers: PeerHandlers, signal: AbortSignal): Promise<Peer> {
+export async function openWebRtcPeer(whep: WhepClient, handlers: PeerHandlers, options: OpenPeerOptions): Promise<Peer> {
+  const { signal } = options;
   if (typeof RTCPeerConnection === "undefined") throw new HeliographError("unsupported", "This browser has no WebRTC.");
   const peer = new WebRtcPeer(handlers);
   const abort = () => peer.close();
   signal.addEventListener("abort", abort, { once: true });
   try {
-    await peer.connect(whep, signal);
+    await peer.connect(whep, options);
     signal.throwIfAborted();
     return peer;
   } catch (error) {
@@ -78,11 +85,11 @@ class WebRtcPeer implements Peer {
     });
   }
 
-  async connect(whep: WhepClient, signal: AbortSignal): Promise<void> {
+  async connect(whep: WhepClient, { takeover, signal }: OpenPeerOptions): Promise<void> {
     const pc = this.#pc;
     await pc.setLocalDescription(await pc.createOffer());
     await gathered(pc, signal);
-    const answer = await whep.offer(pc.localDescription?.sdp ?? "", signal);
+    const answer = await whep.offer(pc.localDescription?.sdp ?? "", takeover, signal);
     if (this.#closed) {
       answer.end();
       return;

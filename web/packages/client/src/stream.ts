@@ -1,5 +1,5 @@
 import { Emitter } from "./emitter.ts";
-import { HeliographError } from "./errors.ts";
+import { HeliographError, type ErrorReason } from "./errors.ts";
 import { LatencyTracker, type ShownFrame } from "./latency.ts";
 import type {
   ClientBody,
@@ -54,6 +54,8 @@ export interface StreamEvents {
   /** The picture size that the worker chose, in pixels. */
   viewport: { width: number; height: number };
   lease: LeaseInfo;
+  /** Something failed that this viewer had not asked for, such as a load by the REST API. */
+  problem: HeliographError;
   frame: ShownFrame;
   /** Once a second while connected. */
   stats: StreamStats;
@@ -70,6 +72,10 @@ export interface StreamOptions {
 const statsEveryMs = 1000;
 /** A session that is starting is asked for this often. */
 const startingPollMs = 300;
+/** The viewer that was here before, a reloaded page for example, may need this long to leave. */
+const busyGraceMs = 1500;
+/** What another attempt would not change. */
+const final: ReadonlySet<ErrorReason> = new Set(["unauthorized", "not-found", "invalid", "replaced", "worker"]);
 
 /**
  * A viewer's connection to one session, over as many WebRTC connections as it takes: it waits for the session to become
@@ -97,7 +103,7 @@ export class Stream extends Emitter<StreamEvents> {
     this.#session = options.session;
     this.#policy = options.reconnect ?? new Backoff();
     const whep = new WhepClient(options.rest, options.session);
-    this.#openPeer = options.openPeer ?? ((handlers, signal) => openWebRtcPeer(whep, handlers, signal));
+    this.#openPeer = options.openPeer ?? ((handlers, peer) => openWebRtcPeer(whep, handlers, peer));
     this.#poses = new PoseSender({ onSent: (id, at) => this.#latency.poseSent(id, at) });
   }
 
@@ -105,12 +111,15 @@ export class Stream extends Emitter<StreamEvents> {
     return this.#state;
   }
 
-  /** Starts, or starts again after a failure. Progress is told by `state` events. */
-  connect(): void {
+  /**
+   * Starts, or starts again after a failure. Progress is told by `state` events. A session has one viewer: with `takeover`
+   * another one is replaced, else the stream fails with reason "busy" while there is one.
+   */
+  connect(options: { takeover?: boolean } = {}): void {
     if (this.#run || this.#state.name === "ended") return;
     const run = new AbortController();
     this.#run = run;
-    void this.#loop(run.signal).finally(() => {
+    void this.#loop(options.takeover ?? false, run.signal).finally(() => {
       if (this.#run === run) this.#run = undefined;
     });
   }
@@ -168,16 +177,16 @@ export class Stream extends Emitter<StreamEvents> {
     if (shown) this.emit("frame", shown);
   }
 
-  async #loop(signal: AbortSignal): Promise<void> {
+  async #loop(takeover: boolean, signal: AbortSignal): Promise<void> {
     let lostAt = 0; // when the trouble began; 0 = no trouble
     let attempt = 0;
     for (;;) {
       let error: HeliographError;
       try {
         if (attempt === 0) this.#setState({ name: "connecting", phase: "signalling" });
-        const { lost } = await this.#connectOnce(signal);
-        lostAt = 0;
-        attempt = 0;
+        const { lost } = await this.#connectOnce(takeover, signal);
+        lostAt = attempt = 0;
+        takeover = true; // from now on whoever holds the session is most likely this viewer's own lost connection
         this.#setState({ name: "connected" });
         error = await lost;
       } catch (thrown) {
@@ -185,7 +194,8 @@ export class Stream extends Emitter<StreamEvents> {
       }
       this.#detach();
       if (signal.aborted) return;
-      const verdict = await this.#judge(error, signal);
+      lostAt ||= Date.now();
+      const verdict = await this.#judge(error, Date.now() - lostAt, signal);
       if (signal.aborted) return;
       if (verdict === "started") {
         attempt = lostAt = 0;
@@ -195,7 +205,6 @@ export class Stream extends Emitter<StreamEvents> {
         this.#setState(verdict);
         return;
       }
-      lostAt ||= Date.now();
       const delay = this.#policy.nextDelay(++attempt, Date.now() - lostAt);
       if (delay === undefined) {
         this.#setState({ name: "failed", error });
@@ -209,7 +218,7 @@ export class Stream extends Emitter<StreamEvents> {
   }
 
   /** Resolves when connected; `lost` then resolves with the error that ends the connection. */
-  async #connectOnce(signal: AbortSignal): Promise<{ lost: Promise<HeliographError> }> {
+  async #connectOnce(takeover: boolean, signal: AbortSignal): Promise<{ lost: Promise<HeliographError> }> {
     let lose: (error: HeliographError) => void = () => {};
     const lost = new Promise<HeliographError>((resolve) => (lose = resolve));
     this.#latency.reset();
@@ -224,7 +233,7 @@ export class Stream extends Emitter<StreamEvents> {
         serverMessage: (message) => this.#handle(message, lose),
         lost: (error) => lose(error),
       },
-      signal,
+      { takeover, signal },
     );
     this.#peer = peer;
     signal.addEventListener("abort", () => lose(new HeliographError("aborted", "The connection was closed.")), { once: true });
@@ -245,9 +254,10 @@ export class Stream extends Emitter<StreamEvents> {
   }
 
   /** What a failure means: try again (at once when the session has just started), or the state to end in. The REST API knows whether the session still lives. */
-  async #judge(error: HeliographError, signal: AbortSignal): Promise<"retry" | "started" | StreamState> {
+  async #judge(error: HeliographError, troubleMs: number, signal: AbortSignal): Promise<"retry" | "started" | StreamState> {
     if (this.#end) return { name: "ended", ...this.#end };
     if (error.reason === "unsupported" || error.reason === "aborted") return { name: "failed", error };
+    if (error.reason === "busy" && troubleMs > busyGraceMs) return { name: "failed", error };
     let session: Session | undefined;
     try {
       session = await this.#rest.get(this.#session, { signal });
@@ -262,7 +272,7 @@ export class Stream extends Emitter<StreamEvents> {
       return this.#untilStarted(signal);
     }
     if (error.reason === "ended") return { name: "ended", reason: "unknown", message: error.message };
-    return error.reason === "unauthorized" || error.reason === "not-found" || error.reason === "invalid" ? { name: "failed", error } : "retry";
+    return final.has(error.reason) ? { name: "failed", error } : "retry";
   }
 
   async #untilStarted(signal: AbortSignal): Promise<"started" | StreamState> {
@@ -303,10 +313,20 @@ export class Stream extends Emitter<StreamEvents> {
         this.emit("lease", body.value);
         break;
       case "ended":
-        this.#end = { reason: endReason(body.value.reason), message: body.value.message };
-        lose(new HeliographError("ended", body.value.message || "The session has ended."));
+        lose(this.#endedBy(body.value.reason, body.value.message || "The session has ended."));
+        break;
+      case "error":
+        if (message.requestId === 0) this.emit("problem", new HeliographError("invalid", body.value.message, { code: body.value.code }));
         break;
     }
+  }
+
+  /** The worker's last word: the session is over, or only this connection is. */
+  #endedBy(reason: string, message: string): HeliographError {
+    if (reason === "replaced") return new HeliographError("replaced", message);
+    if (reason !== "stopped" && reason !== "expired") return new HeliographError("worker", message);
+    this.#end = { reason, message };
+    return new HeliographError("ended", message);
   }
 
   #sendViewport(): void {

@@ -18,9 +18,15 @@ export class WhepClient {
     this.#session = session;
   }
 
-  async offer(sdp: string, signal: AbortSignal): Promise<WhepAnswer> {
+  /** Offers a connection. With `takeover` a viewer that is connected is replaced, else that is an error of reason "busy". */
+  async offer(sdp: string, takeover: boolean, signal: AbortSignal): Promise<WhepAnswer> {
     const url = `${this.#rest.sessionUrl(this.#session)}/whep`;
-    const response = await this.#rest.request(url, { method: "POST", rawBody: { type: "application/sdp", text: sdp }, signal });
+    const response = await this.#rest.request(url, {
+      method: "POST",
+      query: takeover ? { takeover: "true" } : {},
+      rawBody: { type: "application/sdp", text: sdp },
+      signal,
+    });
     const location = response.headers.get("Location");
     const answer = await response.text();
     if (!answer.startsWith("v=0")) throw new HeliographError("server", "The worker's answer is not a session description.");

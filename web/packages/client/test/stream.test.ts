@@ -45,12 +45,14 @@ function setup(status = "Ready") {
   });
   const peers: FakePeer[] = [];
   const failures: HeliographError[] = []; // consumed one per attempt
+  const takeovers: boolean[] = [];
   const states: StreamState[] = [];
   const stream = new Stream({
     rest,
     session: "s",
     reconnect: new Backoff({ firstMs: 100, maxMs: 1000, giveUpAfterMs: 5000, random: () => 1 }),
-    openPeer: (handlers) => {
+    openPeer: (handlers, { takeover }) => {
+      takeovers.push(takeover);
       const failure = failures.shift();
       if (failure) return Promise.reject(failure);
       const peer = new FakePeer(handlers);
@@ -59,7 +61,7 @@ function setup(status = "Ready") {
     },
   });
   stream.on("state", (s) => states.push(s));
-  return { server, peers, failures, states, stream, names: () => states.map((s) => s.name) };
+  return { server, takeovers, peers, failures, states, stream, names: () => states.map((s) => s.name) };
 }
 
 const lost = () => new HeliographError("media", "broke");
@@ -149,12 +151,47 @@ describe("Stream", () => {
     expect(t.stream.state).toMatchObject({ name: "failed", error: { reason: "unauthorized" } });
   });
 
-  it("keeps trying while another viewer is connected", async () => {
+  it("gives the viewer before it a moment to leave, and then asks before taking over", async () => {
     const t = setup();
-    t.failures.push(new HeliographError("busy", "other"), new HeliographError("busy", "other"));
+    const busy = () => new HeliographError("busy", "other");
+    t.failures.push(busy(), busy());
     t.stream.connect();
     await vi.advanceTimersByTimeAsync(1000);
     expect(t.stream.state.name).toBe("connected");
+
+    const other = setup();
+    for (let i = 0; i < 50; i++) other.failures.push(busy());
+    other.stream.connect();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(other.stream.state).toMatchObject({ name: "failed", error: { reason: "busy" } });
+    expect(other.takeovers).not.toContain(true);
+    other.failures.length = 0;
+    other.stream.connect({ takeover: true });
+    await settle();
+    expect(other.takeovers.at(-1)).toBe(true);
+    expect(other.stream.state.name).toBe("connected");
+  });
+
+  it("takes its own lost connection's place", async () => {
+    const t = setup();
+    t.stream.connect();
+    await settle();
+    t.peers[0]!.handlers.lost(lost());
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(t.takeovers).toEqual([false, true]);
+  });
+
+  it.each([
+    ["replaced", "replaced"],
+    ["error", "worker"],
+  ])("does not fight when the worker ends the connection with reason %s", async (reason, expected) => {
+    const t = setup();
+    t.stream.connect();
+    await settle();
+    t.peers[0]!.handlers.serverMessage(create(ServerMessageSchema, { body: { case: "ended", value: { reason, message: "why" } } }));
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(t.stream.state).toMatchObject({ name: "failed", error: { reason: expected, message: "why" } });
+    expect(t.peers).toHaveLength(1);
   });
 
   it("matches answers with requests, and rejects those that a lost connection leaves open", async () => {

@@ -16,11 +16,12 @@ export interface View {
 
 /** Just short of the poles, where the turntable would lose its sense of left and right. */
 const maxPitch = (89.5 * Math.PI) / 180;
-const margin = 1.06;
+/** Room around the scene; with field of view and first direction as the worker's own default view, so that the first pose moves nothing. */
+const margin = 1.08;
 
 /** A turntable camera. Screen positions are 0..1 from the left and from the top; lengths are metres, angles radians. */
 export class OrbitCamera {
-  readonly fovY = (40 * Math.PI) / 180;
+  readonly fovY = (45 * Math.PI) / 180;
   view: View = { target: vec(0, 0, 0), distance: 5, yaw: (35 * Math.PI) / 180, pitch: (22 * Math.PI) / 180 };
   aspect = 16 / 9;
   #center = vec(0, 0, 0);

@@ -1,11 +1,13 @@
 import type { ErrorReason, HeliographError, StreamState } from "@heliograph/client";
 
+export type CardAction = "retry" | "takeover" | "sample" | "dismiss";
+
 /** What a person is told in the middle of the view. */
 export interface Card {
   kind: "busy" | "info" | "error";
   title: string;
   text: string;
-  action?: { label: string; name: "retry" | "sample" };
+  action?: { label: string; name: CardAction };
   /** The person has to go to the dashboard. */
   leadsHome?: boolean;
 }
@@ -15,7 +17,9 @@ const advice: Record<ErrorReason, string> = {
   "not-found": "There is no such session. It may have been removed; see the dashboard for those that exist.",
   invalid: "The server does not understand this viewer. Reload the page; if that does not help, their versions differ.",
   conflict: "The server refused because of the session's present state. Try again in a moment.",
-  busy: "A session has one viewer at a time. Close the other one, then try again.",
+  busy: "A session has one viewer at a time. Taking over disconnects the other one.",
+  replaced: "A session has one viewer at a time.",
+  worker: "The worker cannot serve this viewer. Its log in the dashboard may say why.",
   "not-ready": "The session is not ready to be viewed yet. Try again in a moment.",
   ended: "Create a new session in the dashboard.",
   "rate-limited": "Too many requests were made with this account. Wait a moment, then try again.",
@@ -61,12 +65,13 @@ export function cardFor(state: StreamState, scene: SceneFacts): Card | undefined
         kind: "error",
         title: titleOf(state.error.reason),
         text: `${state.error.message} ${advice[state.error.reason]}`,
-        action: { label: "Try again", name: "retry" },
+        action: takeable(state.error.reason) ? { label: "Take over", name: "takeover" } : { label: "Try again", name: "retry" },
         leadsHome: true,
       };
     case "connected":
       if (scene.loadError) {
-        return { kind: "error", title: "The model was not loaded", text: scene.loadError.message, action: { label: "Load the sample engine", name: "sample" } };
+        const action: Card["action"] = scene.empty ? { label: "Load the sample engine", name: "sample" } : { label: "Close", name: "dismiss" };
+        return { kind: "error", title: "The model was not loaded", text: scene.loadError.message, action };
       }
       if (scene.empty && !scene.loading) {
         return {
@@ -80,6 +85,10 @@ export function cardFor(state: StreamState, scene: SceneFacts): Card | undefined
   }
 }
 
+function takeable(reason: ErrorReason): boolean {
+  return reason === "busy" || reason === "replaced";
+}
+
 function titleOf(reason: ErrorReason): string {
   switch (reason) {
     case "unauthorized":
@@ -87,6 +96,7 @@ function titleOf(reason: ErrorReason): string {
     case "not-found":
       return "Session not found";
     case "busy":
+    case "replaced":
       return "Another viewer is connected";
     case "unsupported":
       return "This browser cannot show the stream";

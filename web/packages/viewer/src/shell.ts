@@ -1,18 +1,21 @@
 import type { StreamState } from "@heliograph/client";
-import type { Card } from "./cards.ts";
+import type { Card, CardAction } from "./cards.ts";
 import { el, icon } from "./dom.ts";
 import { duration } from "./format.ts";
 
 export interface ShellOptions {
   frameAll: () => void;
   toggleOverlay: () => void;
-  act: (name: "retry" | "sample") => void;
+  act: (name: CardAction) => void;
   /** Where sessions are managed, if the page has told. */
   homeUrl: () => string | null;
 }
 
 const leaseWarningSeconds = 180;
 const stageNames: Record<string, string> = { fetch: "Fetching", decode: "Reading", prepare: "Preparing" };
+
+/** What part of the bar a stage fills. */
+const stageSpans: Record<string, [from: number, to: number]> = { fetch: [0, 0.2], decode: [0.2, 0.6], prepare: [0.6, 1] };
 
 const help: [string, string][] = [
   ["Drag, one finger, arrows", "Orbit"],
@@ -93,10 +96,12 @@ export class Shell {
     this.#center.replaceChildren(...(card ? [this.#card(card)] : []));
   }
 
+  /** `done` is of the stage, 0..1. */
   showProgress(progress: { uri: string; done: number; stage: string } | undefined): void {
     this.#progress.hidden = !progress;
     if (!progress) return;
-    const percent = Math.round(Math.min(Math.max(progress.done, 0), 1) * 100);
+    const [from, to] = stageSpans[progress.stage] ?? [0, 1];
+    const percent = Math.round((from + (to - from) * Math.min(Math.max(progress.done, 0), 1)) * 100);
     this.#progress.setAttribute("aria-valuenow", String(percent));
     this.#progressText.textContent = `${stageNames[progress.stage] ?? "Loading"} ${progress.uri.split("/").pop() || progress.uri}`;
     this.#progressValue.textContent = `${percent} %`;

@@ -10,7 +10,7 @@ import {
   type Vec3,
 } from "@heliograph/client";
 import { OrbitCamera, type Bounds } from "./camera.ts";
-import { cardFor } from "./cards.ts";
+import { cardFor, type CardAction } from "./cards.ts";
 import { Controls } from "./controls.ts";
 import { Motion } from "./motion.ts";
 import { Overlay, type OverlayFacts } from "./overlay.ts";
@@ -22,6 +22,7 @@ const sampleModel = "builtin://engine";
 const viewportDelayMs = 120;
 /** Progress that stands still for so long belongs to a load whose end was not told to this viewer. */
 const progressSilenceMs = 10_000;
+const emptyGraceMs = 800;
 
 export interface ViewerEventMap {
   statechange: CustomEvent<StreamState>;
@@ -42,7 +43,7 @@ export class HeliographViewer extends HTMLElement {
   readonly #shell = new Shell({
     frameAll: () => this.frameAll(),
     toggleOverlay: () => this.toggleOverlay(),
-    act: (name) => (name === "retry" ? this.#stream?.connect() : void this.load(sampleModel).catch(() => {})), // load() shows its error
+    act: (name) => this.#act(name),
     homeUrl: () => this.getAttribute("home"),
   });
   readonly #overlay = new Overlay();
@@ -63,6 +64,9 @@ export class HeliographViewer extends HTMLElement {
   #pictureShown = false;
   #progress: Progress | undefined;
   #loadError: HeliographError | undefined;
+  #arriving = false; // a model is loaded, but the first frame with it has not been announced
+  #emptyConfirmed = false;
+  #emptyTimer: ReturnType<typeof setTimeout> | undefined;
   #facts: OverlayFacts = {};
   #stats: StreamStats | undefined;
 
@@ -116,11 +120,9 @@ export class HeliographViewer extends HTMLElement {
       this.#setProgress({ uri, done: 0, stage: "fetch" });
       await loading;
     } catch (error) {
-      this.#loadError = HeliographError.from(error, "server", "The model was not loaded.");
-      throw this.#loadError;
-    } finally {
-      this.#setProgress(undefined);
-      this.#render();
+      const failure = HeliographError.from(error, "server", "The model was not loaded.");
+      this.#loadFailed(failure);
+      throw failure;
     }
   }
 
@@ -168,6 +170,23 @@ export class HeliographViewer extends HTMLElement {
     else this.#scheduleRestart();
   }
 
+  #act(name: CardAction): void {
+    switch (name) {
+      case "retry":
+      case "takeover":
+        this.#stream?.connect({ takeover: name === "takeover" });
+        break;
+      case "sample":
+        this.load(sampleModel).catch(() => {}); // load() shows its error
+        break;
+      case "dismiss":
+        this.#loadError = undefined;
+        this.#render();
+        break;
+    }
+    this.focus();
+  }
+
   /** Several attributes usually change together: one restart serves them. */
   #scheduleRestart(): void {
     if (this.#restart || !this.#connected) return;
@@ -202,8 +221,9 @@ export class HeliographViewer extends HTMLElement {
     this.#stream?.dispose();
     this.#stream = undefined;
     clearTimeout(this.#progressTimer);
+    clearTimeout(this.#emptyTimer);
     this.#scene = this.#progress = this.#loadError = this.#stats = undefined;
-    this.#pictureShown = false;
+    this.#pictureShown = this.#arriving = false;
     this.#facts = {};
   }
 
@@ -216,8 +236,9 @@ export class HeliographViewer extends HTMLElement {
     stream.on("state", (state) => this.#stateChanged(state), options);
     stream.on("welcome", (w) => (this.#facts = { ...this.#facts, renderer: w.renderer, codec: w.codec }), options);
     stream.on("scene", (scene) => this.#sceneChanged(scene), options);
-    stream.on("progress", (progress) => this.#setProgress(progress.done < 1 ? progress : undefined), options);
-    stream.on("model", () => this.#setProgress(undefined), options);
+    stream.on("progress", (progress) => this.#setProgress(progress), options);
+    stream.on("model", ({ triangles }) => this.#modelLoaded(triangles > 0n), options);
+    stream.on("problem", (error) => this.#loadFailed(error), options);
     stream.on("lease", ({ secondsLeft }) => (this.#facts = { ...this.#facts, leaseEndsAt: Date.now() + secondsLeft * 1000 }), options);
     stream.on(
       "stats",
@@ -229,6 +250,16 @@ export class HeliographViewer extends HTMLElement {
       },
       options,
     );
+  }
+
+  #modelLoaded(visible: boolean): void {
+    this.#arriving = visible && (this.#scene?.empty ?? true);
+    this.#setProgress(undefined);
+  }
+
+  #loadFailed(error: HeliographError): void {
+    this.#loadError = error;
+    this.#setProgress(undefined);
   }
 
   #firstPicture(): void {
@@ -246,16 +277,28 @@ export class HeliographViewer extends HTMLElement {
     const before = boundsOf(this.#scene);
     const bounds = boundsOf(scene);
     this.#scene = scene;
+    this.#confirmEmpty(scene.empty);
     this.#facts = { ...this.#facts, sceneTriangles: scene.triangles };
     if (bounds) {
       this.#camera.setBounds(bounds);
-      this.#loadError = undefined;
+      this.#arriving = false;
       // The first thing to see is framed at once; later additions leave the user's view alone.
       if (!before) this.#camera.view = this.#camera.framing(bounds);
       this.#sendPose();
     }
     this.#render();
     this.dispatchEvent(new CustomEvent("sceneinfo", { detail: scene }));
+  }
+
+  /** Somebody else's load may be on its way: an empty scene is not called empty at first sight. */
+  #confirmEmpty(empty: boolean): void {
+    clearTimeout(this.#emptyTimer);
+    this.#emptyConfirmed = false;
+    if (!empty) return;
+    this.#emptyTimer = setTimeout(() => {
+      this.#emptyConfirmed = true;
+      this.#render();
+    }, emptyGraceMs);
   }
 
   #setProgress(progress: Progress | undefined): void {
@@ -270,8 +313,8 @@ export class HeliographViewer extends HTMLElement {
     const state = this.state;
     const card = cardFor(state, {
       pictureShown: this.#pictureShown,
-      empty: this.#scene?.empty ?? false,
-      loading: this.#progress !== undefined,
+      empty: this.#emptyConfirmed,
+      loading: this.#progress !== undefined || this.#arriving,
       loadError: this.#loadError,
     });
     this.#shell.show(state, card);

@@ -44,7 +44,7 @@ describe("cardFor", () => {
 
   it("says what failed and what to do", () => {
     const failed = cardFor({ name: "failed", error: new HeliographError("busy", "The session has a viewer.") }, fine);
-    expect(failed).toMatchObject({ kind: "error", title: "Another viewer is connected", action: { name: "retry" } });
+    expect(failed).toMatchObject({ kind: "error", title: "Another viewer is connected", action: { name: "takeover" } });
     expect(failed?.text).toMatch(/^The session has a viewer\. A session has one viewer/);
     expect(cardFor({ name: "ended", reason: "expired", message: "" }, fine)).toMatchObject({ title: "Lease expired", leadsHome: true });
     expect(cardFor(connected, { ...fine, loadError: new HeliographError("invalid", "No such file.") })?.text).toBe("No such file.");
