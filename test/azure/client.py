@@ -103,7 +103,7 @@ with RemoteRenderingClient(credential=AzureKeyCredential(ready["accountKey"]), *
     lifecycle(by_key, "azure-by-key")
 
     negative = refused(400, lambda: by_key.begin_rendering_session("azure-bad", RenderingSessionSize.STANDARD, -4))
-    assert "lease" in negative.error.message and "negative" in negative.error.message, negative.error
+    assert negative.error.message == "The maxLeaseTimeMinutes value cannot be negative.", negative.error
     size = refused(400, lambda: by_key.begin_rendering_session("azure-bad", "Tiny", 4))
     assert size.error.message == "Can't specify this VM size: Tiny", size.error
     refused(404, lambda: by_key.get_rendering_session("azure-never-was"))
