@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -13,8 +14,10 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/heliograph/heliograph/internal/encode/codecs"
 	"github.com/heliograph/heliograph/internal/machine"
 	"github.com/heliograph/heliograph/internal/obs"
+	"github.com/heliograph/heliograph/internal/render"
 	"github.com/heliograph/heliograph/internal/worker"
 	"github.com/heliograph/heliograph/internal/workerrpc"
 )
@@ -41,10 +44,10 @@ type renderCmd struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
 
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	var c cli
 	exit := -1
 	parser, err := kong.New(&c, kong.Name("heliograph-worker"), kong.Description("Renders one Heliograph session."),
@@ -61,7 +64,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "heliograph-worker:", err)
 		return exitUsage
 	}
-	if err := k.Run(&env{ctx: ctx, stderr: stderr}); err != nil {
+	if err := k.Run(&env{ctx: ctx, getenv: getenv, stderr: stderr}); err != nil {
 		fmt.Fprintln(stderr, "heliograph-worker:", err)
 		return exitCode(err)
 	}
@@ -70,6 +73,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 type env struct {
 	ctx    context.Context
+	getenv func(string) string
 	stderr io.Writer
 }
 
@@ -113,10 +117,21 @@ func (c *renderCmd) Run(e *env) error {
 	}
 	defer home.Close()
 	s, err := worker.New(worker.Options{
-		Config: config, Home: home, Authorize: nil, Teraflops: teraflops, Version: obs.Version(), Log: log,
+		Config: config, Home: home, Teraflops: teraflops, Version: obs.Version(), Log: log,
+		NewEngine: func() (render.Engine, error) { return nil, errors.New("there is no renderer yet") },
+		Encoders:  func() worker.Encoders { return loadCodecs(e.getenv, log) },
 	})
 	if err != nil {
 		return usageError{err}
 	}
 	return s.Run(e.ctx)
+}
+
+// loadCodecs looks for the encoder libraries of this machine.
+func loadCodecs(getenv func(string) string, log *slog.Logger) *codecs.Set {
+	set := codecs.Load(getenv)
+	for codec, err := range set.Problems() {
+		log.Warn("no encoder for a codec", "codec", codec, "error", err)
+	}
+	return set
 }

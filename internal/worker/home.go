@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/heliograph/heliograph/internal/streampb"
 	"github.com/heliograph/heliograph/internal/workerrpc"
 )
 
@@ -50,5 +51,24 @@ func (s *Session) stayHome(ctx context.Context, ready workerrpc.ReadyReport) err
 }
 
 func (s *Session) renewReport() workerrpc.RenewReport {
-	return workerrpc.RenewReport{}
+	return workerrpc.RenewReport{
+		Viewers: s.hub.viewers(), Triangles: s.editor.Snapshot().Triangles, Frames: s.frames.Stats().Sent,
+	}
+}
+
+// almostOver is when a session that is told to end is taken for expired: the control plane ends it by the same signal.
+const almostOver = 2 * time.Second
+
+// ended tells a viewer why its connection is ended.
+func (s *Session) ended(cause error) *streampb.Ended {
+	switch {
+	case errors.Is(cause, errReplaced):
+		return &streampb.Ended{Reason: "replaced", Message: "Another viewer took over."}
+	case errors.Is(cause, workerrpc.ErrEnded), errors.Is(cause, context.Canceled):
+		if left, ok := s.opt.Home.LeaseLeft(); ok && left <= almostOver {
+			return &streampb.Ended{Reason: "expired", Message: "The session's lease has run out."}
+		}
+		return &streampb.Ended{Reason: "stopped", Message: "The session was stopped."}
+	}
+	return &streampb.Ended{Reason: "error", Message: "The session can show no more frames."}
 }

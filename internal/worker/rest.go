@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/heliograph/heliograph/internal/arr"
+	"github.com/heliograph/heliograph/internal/token"
 )
 
 // codeSessionConnected is ARR's own name for "this session has a viewer already".
@@ -45,19 +46,24 @@ type handlerFunc func(w http.ResponseWriter, r *http.Request) error
 
 // rest is what the routes of both ports share.
 type rest struct {
-	authorize func(bearer string) error
-	origins   []string
-	log       *slog.Logger
+	verifier *token.Verifier
+	session  arr.SessionKey
+	origins  []string
+	log      *slog.Logger
 }
 
-// guard lets only bearers of a good token through to h.
-func (a *rest) guard(h handlerFunc) http.Handler {
+// guard lets only bearers of a token that allows act on this session through to h.
+func (a *rest) guard(act token.Action, h handlerFunc) http.Handler {
 	return a.open(func(w http.ResponseWriter, r *http.Request) error {
-		scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+		scheme, bearer, ok := strings.Cut(r.Header.Get("Authorization"), " ")
 		if !ok || !strings.EqualFold(scheme, "Bearer") {
 			return arr.Errorf(arr.CodeUnauthorized, "A bearer token is required.")
 		}
-		if err := a.authorize(token); err != nil {
+		p, err := a.verifier.Verify(strings.TrimSpace(bearer))
+		if err != nil {
+			return err
+		}
+		if err := p.Check(a.session, act); err != nil {
 			return err
 		}
 		return h(w, r)
@@ -141,5 +147,18 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 // healthz says that the process serves.
 func healthz(w http.ResponseWriter, _ *http.Request) error {
 	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+	return nil
+}
+
+// readJSON decodes one JSON value of at most limit bytes into v; anything else is the client's fault.
+func readJSON(w http.ResponseWriter, r *http.Request, limit int64, v any) error {
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return arr.Errorf(arr.CodeBadRequest, "The request was malformed: %v.", err)
+	}
+	if d.More() {
+		return arr.Errorf(arr.CodeBadRequest, "The request was malformed: there is more than one JSON value.")
+	}
 	return nil
 }

@@ -12,10 +12,22 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/heliograph/heliograph/internal/arr"
+	"github.com/heliograph/heliograph/internal/encode"
+	"github.com/heliograph/heliograph/internal/render"
+	"github.com/heliograph/heliograph/internal/scene"
+	"github.com/heliograph/heliograph/internal/streampb"
+	"github.com/heliograph/heliograph/internal/token"
+	"github.com/heliograph/heliograph/internal/worker/frame"
+	"github.com/heliograph/heliograph/internal/worker/loader"
 	"github.com/heliograph/heliograph/internal/workerrpc"
 )
 
@@ -23,63 +35,145 @@ import (
 type Options struct {
 	Config    workerrpc.WorkerConfig
 	Home      Home
-	Authorize func(bearer string) error // an *arr.Error when a token may not use this session
+	NewEngine func() (render.Engine, error) // called once, when something is to be drawn or prepared
+	Encoders  func() Encoders               // called once, for the first viewer
 	Teraflops float64
 	Version   string
 	Log       *slog.Logger
 }
 
+// Encoders opens video encoders; *codecs.Set is one.
+type Encoders interface {
+	Available() []encode.Codec // best first
+	Open(codec encode.Codec, c encode.Config) (encode.Encoder, error)
+}
+
 // Session is one session of this process.
 type Session struct {
-	opt  Options
-	cert tls.Certificate
+	opt      Options
+	cert     tls.Certificate
+	started  time.Time
+	registry *prometheus.Registry
+	api      *rest
+	editor   *scene.Editor
+	loader   *loader.Loader
+	loads    *loads
+	frames   *frame.Loop
+	hub      *hub
+	still    chan struct{} // held while a snapshot is drawn
+	accept   func(transport) (acceptor, error)
+	encoders func() Encoders
+
+	engine func() (render.Engine, error)
+	drawer atomic.Pointer[render.Engine] // what engine made, if it was called
 }
+
+// memoryShare is the part of the memory limit that one model's input, geometry and images may each take.
+const memoryShare = 3
 
 // New checks the options; it opens nothing.
 func New(o Options) (*Session, error) {
-	cert, err := tls.X509KeyPair([]byte(o.Config.CertPEM), []byte(o.Config.KeyPEM))
+	c := &o.Config
+	cert, err := tls.X509KeyPair([]byte(c.CertPEM), []byte(c.KeyPEM))
 	if err != nil {
 		return nil, fmt.Errorf("certPEM, keyPEM: %w", err)
 	}
-	return &Session{opt: o, cert: cert}, nil
+	verifier, err := token.NewVerifierFromJWKS(c.TokenKeys)
+	if err != nil {
+		return nil, fmt.Errorf("tokenKeys: %w", err)
+	}
+	s := &Session{
+		opt: o, cert: cert, started: time.Now(), registry: prometheus.NewRegistry(), editor: scene.NewEditor(),
+		still: make(chan struct{}, 1), accept: newStreamServer, encoders: sync.OnceValue(o.Encoders),
+		api: &rest{
+			verifier: verifier, origins: c.AllowedOrigins, log: o.Log,
+			session: arr.SessionKey{Account: arr.AccountID(c.Account), ID: arr.SessionID(c.Session)},
+		},
+		loader: loader.New(loader.Config{
+			Roots: c.ModelRoots, Hosts: c.ModelHosts, ScratchDir: c.CacheDir, MaxTriangles: c.PrimitiveBudget,
+			MaxBytes: c.MemoryLimit / memoryShare,
+		}),
+	}
+	s.engine = sync.OnceValues(func() (render.Engine, error) {
+		e, err := o.NewEngine()
+		if err == nil {
+			s.drawer.Store(&e)
+		}
+		return e, err
+	})
+	s.loads = newLoads(s.loader.Load, s.place, o.Log)
+	s.frames, err = frame.New(frame.Config{
+		Editor: s.editor, Engine: s.engine, Metrics: s.registry, Log: o.Log,
+		OpenEncoder: func(c encode.Codec, ec encode.Config) (encode.Encoder, error) { return s.encoders().Open(c, ec) },
+		SceneChanged: func(snap *scene.Snapshot) {
+			s.hub.send(&streampb.ServerMessage{Body: &streampb.ServerMessage_SceneInfo{SceneInfo: sceneInfo(snap)}})
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.hub = newHub(s)
+	return s, s.registerMetrics()
+}
+
+func (s *Session) registerMetrics() error {
+	for _, c := range []prometheus.Collector{
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "heliograph_scene_triangles", Help: "Triangles of the visible scene.",
+		}, func() float64 { return float64(s.editor.Snapshot().Triangles) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "heliograph_viewers", Help: "Connected viewers.",
+		}, func() float64 { return float64(s.hub.viewers()) }),
+	} {
+		if err := s.registry.Register(c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Run serves the session until ctx ends or the control plane says that it has ended (both nil), it is orphaned
-// (ErrOrphaned), or something breaks. It returns when everything it started has ended.
+// (ErrOrphaned), or something breaks. It returns when everything it started has ended. It may be called once.
 func (s *Session) Run(ctx context.Context) error {
-	p, err := bindPorts(s.opt.Config.BindIP, s.opt.Config.PortMin, s.opt.Config.PortMax)
+	c := &s.opt.Config
+	p, err := bindPorts(c.BindIP, c.PortMin, c.PortMax)
 	if err != nil {
 		return err
 	}
 	defer p.close()
-	api := &rest{authorize: s.opt.Authorize, origins: s.opt.Config.AllowedOrigins, log: s.opt.Log}
+	ips, err := advertiseIPs(c.BindIP)
+	if err != nil {
+		return err
+	}
+	https, ice := splitTCP(p.handshake)
 
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return s.serve(ctx, p.handshake, s.handshakeRoutes(api)) })
-	g.Go(func() error { return s.serve(ctx, p.inspector, s.inspectorRoutes(api)) })
+	g.Go(func() error { return s.serve(ctx, https, s.handshakeRoutes(s.api)) })
+	g.Go(func() error { return s.serve(ctx, p.inspector, s.inspectorRoutes(s.api)) })
+	g.Go(func() error { return s.frames.Run(ctx) })
+	g.Go(func() error { return s.loads.Run(ctx) })
+	g.Go(func() error {
+		return s.hub.Run(ctx, func() (acceptor, error) {
+			return s.accept(transport{udp: p.udp, tcp: ice, ips: ips, codecs: s.encoders().Available(), log: s.opt.Log})
+		})
+	})
 	g.Go(func() error {
 		return s.stayHome(ctx, workerrpc.ReadyReport{
-			PID: os.Getpid(), Version: s.opt.Version, Hostname: s.opt.Config.Hostname, Teraflops: s.opt.Teraflops,
+			PID: os.Getpid(), Version: s.opt.Version, Hostname: c.Hostname, Teraflops: s.opt.Teraflops,
 			HandshakePort: p.handshakePort(), InspectorPort: p.inspectorPort(),
 		})
 	})
-	if err := g.Wait(); !errors.Is(err, workerrpc.ErrEnded) {
+	err = g.Wait()
+	if e := s.drawer.Load(); e != nil {
+		err = errors.Join(err, (*e).Close())
+	}
+	if !errors.Is(err, workerrpc.ErrEnded) {
 		return err
 	}
 	s.opt.Log.Info("the session has ended")
 	return nil
-}
-
-func (s *Session) handshakeRoutes(api *rest) http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("GET /healthz", api.open(healthz))
-	return api.secure(mux)
-}
-
-func (s *Session) inspectorRoutes(api *rest) http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("GET /healthz", api.open(healthz))
-	return api.secure(mux)
 }
 
 // serve answers HTTPS on l until ctx ends. Time limits keep slow or silent clients from holding connections.
@@ -110,4 +204,14 @@ func (s *Session) serve(ctx context.Context, l net.Listener, h http.Handler) err
 	}
 	<-down
 	return nil
+}
+
+// rendererName is what viewers are told about the renderer; it starts none.
+func (s *Session) rendererName() string {
+	if e := s.drawer.Load(); e != nil {
+		if n, ok := (*e).(interface{ Name() string }); ok {
+			return n.Name()
+		}
+	}
+	return "cpu"
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -220,4 +221,10 @@ func pose(id uint32, x float32) *streampb.Pose {
 	return &streampb.Pose{
 		Id: id, Position: &streampb.Vec3{X: x, Z: 5}, Orientation: &streampb.Quat{W: 1}, FovY: 0.8, Near: 0.01,
 	}
+}
+
+// advance lets virtual time pass, and everything happen that is due by then. Inside synctest only.
+func advance(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
 }

@@ -21,12 +21,12 @@ func TestAStillConvergedViewCostsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		defer b.run(t)()
-		time.Sleep(time.Hour)
+		advance(time.Hour)
 		if n := b.engine.count(); n != 0 {
 			t.Fatalf("%d pictures were drawn with nobody looking", n)
 		}
 		b.Attach(b.sink, encode.VP8)
-		time.Sleep(time.Second)
+		advance(time.Second)
 		if n := b.engine.count(); n != 5 {
 			t.Errorf("%d pictures were drawn of a view that converges with 5", n)
 		}
@@ -40,7 +40,7 @@ func TestAStillConvergedViewCostsNothing(t *testing.T) {
 				t.Errorf("frame %d: %v", i, r)
 			}
 		}
-		time.Sleep(time.Hour)
+		advance(time.Hour)
 		if n, sent := b.engine.count(), len(b.sink.records()); n != 5 || sent != len(recs) {
 			t.Errorf("an hour at rest drew %d more pictures and sent %d more frames", n-5, sent-len(recs))
 		}
@@ -53,14 +53,14 @@ func TestTheNewestPoseWins(t *testing.T) {
 		b.engine.renderFor = func(Size) time.Duration { return 10 * time.Millisecond }
 		defer b.run(t)()
 		b.Attach(b.sink, encode.VP8)
-		time.Sleep(time.Second)
+		advance(time.Second)
 		before := len(b.sink.records())
 		for id := range uint32(100) { // 1 kHz
 			b.SetPose(pose(id+1, float32(id)), time.Now())
-			time.Sleep(time.Millisecond)
+			advance(time.Millisecond)
 		}
 		b.SetPose(pose(3, -1), time.Now()) // overtaken on its way
-		time.Sleep(time.Second)
+		advance(time.Second)
 		recs := b.sink.records()[before:]
 		last := uint32(0)
 		for _, r := range recs {
@@ -87,7 +87,7 @@ func TestRTPTimestampsNameFrames(t *testing.T) {
 		b.engine.samples = 64
 		defer b.run(t)()
 		b.Attach(b.sink, encode.VP8)
-		time.Sleep(time.Second) // the fake draws in no time: many frames at one instant
+		advance(time.Second) // the fake draws in no time: many frames at one instant
 		seen := map[uint32]bool{}
 		for _, r := range b.sink.records() {
 			if seen[r.GetRtpTimestamp()] {
@@ -122,11 +122,11 @@ func TestAKeyFrameIsSentFromRestWithoutDrawing(t *testing.T) {
 		b := newBench(t)
 		defer b.run(t)()
 		b.Attach(b.sink, encode.VP8)
-		time.Sleep(time.Second)
+		advance(time.Second)
 		drawn, sent := b.engine.count(), len(b.sink.records())
 		b.sink.set(func(s *fakeSink) { s.key = true })
 		b.Wake()
-		time.Sleep(time.Second)
+		advance(time.Second)
 		recs := b.sink.records()
 		if len(recs) != sent+1 || !recs[sent].GetKey() {
 			t.Errorf("%d frames after a key frame was wanted, want one key frame", len(recs)-sent)
@@ -143,13 +143,13 @@ func TestASecondViewerGetsTheStillPicture(t *testing.T) {
 		defer b.run(t)()
 		b.Attach(b.sink, encode.VP8)
 		b.SetPose(pose(9, 1), time.Now())
-		time.Sleep(time.Second)
+		advance(time.Second)
 		b.Detach(b.sink)
 		drawn := b.engine.count()
 		next := &fakeSink{rate: 1_000_000}
 		b.Attach(next, encode.H264)
 		b.Detach(b.sink) // late; it must not detach the other
-		time.Sleep(time.Second)
+		advance(time.Second)
 		recs := next.records()
 		if len(recs) == 0 || !recs[0].GetKey() || recs[0].GetFrameId() != 1 || recs[0].GetPoseId() != 0 {
 			t.Fatalf("the next viewer got %v", recs)
@@ -158,7 +158,7 @@ func TestASecondViewerGetsTheStillPicture(t *testing.T) {
 			t.Errorf("%d pictures were drawn of a view that had converged", n-drawn)
 		}
 		b.SetPose(pose(1, 2), time.Now()) // ids start anew
-		time.Sleep(time.Second)
+		advance(time.Second)
 		if recs = next.records(); recs[len(recs)-1].GetPoseId() != 1 {
 			t.Error("the first pose of the next viewer was taken for an old one")
 		}
@@ -175,13 +175,13 @@ func TestResolutionFollowsSpeed(t *testing.T) {
 		defer b.run(t)()
 		b.Attach(b.sink, encode.VP8)
 		b.SetViewport(full.W, full.H)
-		time.Sleep(time.Second)
+		advance(time.Second)
 		id := uint32(0)
 		move := func(d time.Duration) {
 			for range d / (16 * time.Millisecond) {
 				id++
 				b.SetPose(pose(id, float32(id)), time.Now())
-				time.Sleep(16 * time.Millisecond)
+				advance(16 * time.Millisecond)
 			}
 		}
 		move(2 * time.Second)
@@ -190,7 +190,7 @@ func TestResolutionFollowsSpeed(t *testing.T) {
 		if r.GetWidth() >= 1280 || time.Duration(r.GetRenderUs())*time.Microsecond > slowFrame {
 			t.Errorf("after 2 s of motion a frame has %d pixels a row and takes %d us", r.GetWidth(), r.GetRenderUs())
 		}
-		time.Sleep(2 * time.Second)
+		advance(2 * time.Second)
 		recs = b.sink.records()
 		r = recs[len(recs)-1]
 		if r.GetWidth() != 1280 || r.GetHeight() != 720 || !r.GetConverged() {
@@ -211,9 +211,9 @@ func TestTheEncoderHoldsAtMostOnePictureBack(t *testing.T) {
 		b.Attach(b.sink, encode.VP8)
 		for id := range uint32(200) {
 			b.SetPose(pose(id+1, float32(id)), time.Now())
-			time.Sleep(10 * time.Millisecond)
+			advance(10 * time.Millisecond)
 		}
-		time.Sleep(time.Second)
+		advance(time.Second)
 		for _, r := range b.sink.records() {
 			if total := time.Duration(r.GetPoseWaitUs()+r.GetRenderUs()+r.GetQueueUs()+r.GetEncodeUs()) * time.Microsecond; total > 215*time.Millisecond {
 				t.Errorf("frame %d is %v old when it is sent: more than one encode waited for another", r.GetFrameId(), total)
@@ -228,13 +228,13 @@ func TestBitrateFollowsTheNetwork(t *testing.T) {
 		defer b.run(t)()
 		b.Attach(b.sink, encode.VP8)
 		b.SetPose(pose(1, 1), time.Now())
-		time.Sleep(time.Second)
+		advance(time.Second)
 		b.sink.set(func(s *fakeSink) { s.rate = 8_100_000 }) // within the grain
 		b.SetPose(pose(2, 2), time.Now())
-		time.Sleep(time.Second)
+		advance(time.Second)
 		b.sink.set(func(s *fakeSink) { s.rate = 2_000_000 })
 		b.SetPose(pose(3, 3), time.Now())
-		time.Sleep(time.Second)
+		advance(time.Second)
 		if len(b.rates) != 1 || b.rates[0] != 2_000_000 || b.opened[0].BitsPerSecond != 8_000_000 {
 			t.Errorf("encoder was opened with %+v and set to %v", b.opened[0], b.rates)
 		}
@@ -247,7 +247,7 @@ func TestABrokenEncoderEndsTheViewerOnly(t *testing.T) {
 		b.encodeErr = errors.New("no")
 		defer b.run(t)()
 		b.Attach(b.sink, encode.VP8)
-		time.Sleep(time.Second)
+		advance(time.Second)
 		if b.sink.failed == nil {
 			t.Error("the viewer was not told")
 		}
@@ -262,12 +262,12 @@ func TestSceneChangesAreToldAndDrawn(t *testing.T) {
 		b := newBench(t)
 		defer b.run(t)()
 		b.Attach(b.sink, encode.VP8)
-		time.Sleep(time.Second)
+		advance(time.Second)
 		drawn := b.engine.count()
 		m := scene.Model{Bounds: geom.Empty()}
 		b.Exclusive(func() { b.editor.AddModel(&m) })
 		b.Wake()
-		time.Sleep(time.Second)
+		advance(time.Second)
 		if b.changes != 1 || b.engine.count() != drawn+5 {
 			t.Errorf("told of %d changes, drew %d pictures", b.changes, b.engine.count()-drawn)
 		}
@@ -283,7 +283,7 @@ func TestPick(t *testing.T) {
 		}
 		b.Attach(b.sink, encode.VP8)
 		b.SetPose(pose(1, 0), time.Now())
-		time.Sleep(time.Second)
+		advance(time.Second)
 		h, err := b.Pick(t.Context(), 0.75, 0.5)
 		if err != nil || h.Entity != 42 {
 			t.Fatalf("Pick = %v, %v", h, err)
