@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"image/png"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,13 +16,27 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
 
 	"github.com/heliograph/heliograph/internal/devserver"
 	"github.com/heliograph/heliograph/internal/readyfile"
 )
 
+// checked is a run of all tests that must leave no goroutine.
+type checked struct{ m *testing.M }
+
+func (c checked) Run() int {
+	code := c.m.Run()
+	http.DefaultClient.CloseIdleConnections()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	return code
+}
+
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
+	testscript.Main(checked{m}, map[string]func(){
 		"heliograph": func() { os.Exit(run(context.Background(), os.Args[1:], os.Getenv, os.Stdout, os.Stderr)) },
 	})
 }
@@ -78,6 +94,9 @@ func TestScripts(t *testing.T) {
 	info := serveDev(t, map[string]string{
 		"HELIOGRAPH_WORKER_BINARY": filepath.Join(devserver.BinDir(t), "heliograph-worker"),
 		"HELIOGRAPH_ADMIN_LISTEN":  "127.0.0.1:0",
+		// Workers of scripts that failed do not stay for long.
+		"HELIOGRAPH_WORKER_RENEW_EVERY":  "1s",
+		"HELIOGRAPH_WORKER_ORPHAN_AFTER": "5s",
 	}, "--data", data, "--models", models)
 
 	testscript.Run(t, testscript.Params{

@@ -80,13 +80,14 @@ func (c *serveCmd) settings(a *app) (settings, error) {
 	if len(c.Models) > 0 {
 		cfg.Worker.ModelRoots = c.Models
 	}
-	if err := cfg.Validate(); err != nil {
-		return settings{}, err
-	}
 	if c.Dev {
-		if err := checkDev(cfg); err != nil {
-			return settings{}, err
-		}
+		err = checkDev(cfg)
+	}
+	if err == nil {
+		err = cfg.Validate()
+	}
+	if err != nil {
+		return settings{}, err
 	}
 	// Workers get these paths and have another working directory.
 	if cfg.DataDir, err = filepath.Abs(cfg.DataDir); err != nil {

@@ -44,7 +44,7 @@ func (c *Config) merge(text []byte) error {
 	}
 	err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(c)
 	if err != nil {
-		return errors.New(yaml.FormatError(err, false, true))
+		return errors.New(strings.TrimSpace(yaml.FormatError(err, false, true)))
 	}
 	return nil
 }
