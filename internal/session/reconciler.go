@@ -95,8 +95,8 @@ func (r *Reconciler) Notify(key arr.SessionKey) { r.queue.add(key) }
 
 // Run adopts and then drives sessions until ctx ends. It leaves the workers running and returns when all that it
 // started here has ended. It is to be called once; Store must outlive it.
-func (r *Reconciler) Run(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx) // also ends what was started here when adoption fails
+func (r *Reconciler) Run(parent context.Context) error {
+	ctx, cancel := context.WithCancel(parent) // also ends what was started here when adoption fails
 	defer cancel()
 	events, err := r.c.Backend.Events(ctx)
 	if err != nil {
@@ -112,6 +112,9 @@ func (r *Reconciler) Run(ctx context.Context) error {
 	})
 	if err := r.adopt(ctx); err != nil {
 		cancel()
+		if parent.Err() != nil {
+			return nil
+		}
 		return fmt.Errorf("adopt sessions: %w", err)
 	}
 	running.Go(func() { r.pruneLoop(ctx) })

@@ -92,6 +92,16 @@ func (h *Host) Running() map[arr.SessionKey]int {
 	return n
 }
 
+// Token returns the control token of the running worker of key; "" if there is none.
+func (h *Host) Token(key arr.SessionKey) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if w := h.runningWorker(key); w != nil {
+		return string(w.spec.ControlToken)
+	}
+	return ""
+}
+
 // Starts is how many workers were ever started.
 func (h *Host) Starts() int {
 	h.mu.Lock()
