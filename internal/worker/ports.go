@@ -19,7 +19,7 @@ func (p *ports) handshakePort() int { return p.handshake.Addr().(*net.TCPAddr).P
 func (p *ports) inspectorPort() int { return p.inspector.Addr().(*net.TCPAddr).Port }
 
 func (p *ports) close() {
-	p.udp.Close()
+	_ = p.udp.Close() // again, mostly: its server closed it
 	p.handshake.Close()
 	if p.inspector != nil {
 		p.inspector.Close()

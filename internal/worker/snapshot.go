@@ -65,7 +65,7 @@ func (s *Session) drawStill(ctx context.Context, view render.View, width, height
 	if err != nil {
 		return nil, err
 	}
-	defer target.Close()
+	defer func() { _ = target.Close() }()
 	img := image.NewNRGBA(image.Rect(0, 0, even.W, even.H))
 	err = s.frames.Shared(func() error {
 		snap := s.editor.Snapshot()

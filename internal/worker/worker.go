@@ -195,7 +195,7 @@ func (s *Session) serve(ctx context.Context, l net.Listener, h http.Handler) err
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		if srv.Shutdown(grace) != nil {
-			srv.Close()
+			_ = srv.Close()
 		}
 	})
 	err := srv.ServeTLS(l, "", "")
