@@ -372,8 +372,8 @@ func TestWaitLoad(t *testing.T) {
 		if err != nil || l.Triangles != 12 || !slices.Equal(seen, []float64{0.25, 1}) {
 			t.Errorf("%+v, %v, progress %v", l, err, seen)
 		}
-		c, _ = newClient(t, answer(200, `{"uri":"x","state":"failed","error":"no such file"}`))
-		if _, err := c.WaitLoad(t.Context(), "a", "1", nil); err == nil || err.Error() != "load x: no such file" {
+		c, _ = newClient(t, answer(200, `{"uri":"x","state":"failed","error":{"code":"NotFound","message":"no such file"}}`))
+		if _, err := c.WaitLoad(t.Context(), "a", "1", nil); err == nil || err.Error() != "load x: NotFound: no such file" {
 			t.Errorf("got %v", err)
 		}
 	})

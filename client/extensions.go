@@ -38,11 +38,12 @@ const (
 type Load struct {
 	ID        string    `json:"id"`
 	URI       string    `json:"uri"`
-	Stage     string    `json:"stage"` // what the worker does at present, in a word or two
-	Done      float64   `json:"done"`  // 0..1
+	Stage     string    `json:"stage"` // what the worker does at present, in a word
+	Done      float64   `json:"done"`  // of the stage, 0..1
 	State     LoadState `json:"state"`
-	Error     string    `json:"error"` // why State is failed
+	Error     *Failure  `json:"error,omitempty"` // why State is failed
 	Triangles int64     `json:"triangles"`
+	Warnings  []string  `json:"warnings,omitempty"` // what of the model could not be shown
 }
 
 // LoadModel starts to load a model and returns its load's id. The URI is builtin://NAME, an https URL of a host that
@@ -66,14 +67,16 @@ func (c *Client) WaitLoad(ctx context.Context, id, load string, progress func(Lo
 		if progress != nil {
 			progress(l)
 		}
-		switch l.State {
-		case LoadDone:
+		switch {
+		case l.State == LoadDone:
 			return l, nil
-		case LoadFailed:
-			return l, fmt.Errorf("load %s: %s", l.URI, l.Error)
+		case l.State == LoadFailed && l.Error != nil:
+			return l, fmt.Errorf("load %s: %w", l.URI, l.Error)
+		case l.State != LoadRunning:
+			return l, fmt.Errorf("load %s ended in state %q", l.URI, l.State)
 		}
 		if err := sleep(ctx, 100*time.Millisecond); err != nil {
-			return l, fmt.Errorf("load %s is at %.0f %%: %w", l.URI, 100*l.Done, err)
+			return l, fmt.Errorf("load %s is still at %s: %w", l.URI, l.Stage, err)
 		}
 	}
 }

@@ -37,26 +37,26 @@ func (s Status) Final() bool { return s == Stopped || s == Expired || s == Faile
 
 // Session is a rendering session as the service describes it.
 type Session struct {
-	ID                  string        `json:"id"`
-	CreationTime        time.Time     `json:"creationTime"`
-	ArrInspectorPort    int           `json:"arrInspectorPort,omitempty"` // only while Ready
-	HandshakePort       int           `json:"handshakePort,omitempty"`    // only while Ready
-	Hostname            string        `json:"hostname,omitempty"`         // only while Ready
-	ElapsedTimeMinutes  int           `json:"elapsedTimeMinutes"`         // spent in Ready
-	MaxLeaseTimeMinutes int           `json:"maxLeaseTimeMinutes"`        // counted from Ready
-	Size                Size          `json:"size"`
-	Status              Status        `json:"status"`
-	Teraflops           float64       `json:"teraflops,omitempty"` // from Ready on
-	Error               *SessionError `json:"error,omitempty"`     // why Status is Error
+	ID                  string    `json:"id"`
+	CreationTime        time.Time `json:"creationTime"`
+	ArrInspectorPort    int       `json:"arrInspectorPort,omitempty"` // only while Ready
+	HandshakePort       int       `json:"handshakePort,omitempty"`    // only while Ready
+	Hostname            string    `json:"hostname,omitempty"`         // only while Ready
+	ElapsedTimeMinutes  int       `json:"elapsedTimeMinutes"`         // spent in Ready
+	MaxLeaseTimeMinutes int       `json:"maxLeaseTimeMinutes"`        // counted from Ready
+	Size                Size      `json:"size"`
+	Status              Status    `json:"status"`
+	Teraflops           float64   `json:"teraflops,omitempty"` // from Ready on
+	Error               *Failure  `json:"error,omitempty"`     // why Status is Error
 }
 
-// SessionError says why a session failed.
-type SessionError struct {
+// Failure says why a session or a load failed.
+type Failure struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
 }
 
-func (e *SessionError) Error() string { return e.Code + ": " + e.Message }
+func (f *Failure) Error() string { return f.Code + ": " + f.Message }
 
 // CreateOptions are the settings of a new session.
 type CreateOptions struct {
@@ -140,7 +140,7 @@ type WaitOptions struct {
 	Progress func(*Session) // called after every poll; may be nil
 }
 
-// WaitReady polls until the session is Ready. A session that ends instead is an error: its *SessionError if it has one.
+// WaitReady polls until the session is Ready. A session that ends instead is an error: its *Failure if it has one.
 func (c *Client) WaitReady(ctx context.Context, id string, o WaitOptions) (*Session, error) {
 	pause := o.Every
 	if pause == 0 {

@@ -2,17 +2,23 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/heliograph/heliograph/internal/config"
 	"github.com/heliograph/heliograph/internal/obs"
+	"github.com/heliograph/heliograph/internal/pki"
 	"github.com/heliograph/heliograph/internal/readyfile"
 )
 
@@ -130,5 +136,85 @@ func TestDashboardServesTheAPI(t *testing.T) {
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		t.Errorf("token: %s", resp.Status)
+	}
+}
+
+// freeAddress is a loopback address that was free a moment ago.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+// Without --dev: TLS from files, no account made up, no key written, metrics on the admin address.
+func TestServeForOthers(t *testing.T) {
+	dir := t.TempDir()
+	ca, err := pki.Open(filepath.Join(dir, "their-ca"), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	certPEM, keyPEM, err := ca.Issue(time.Now(), "localhost")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := settings{Config: config.Default()}
+	set.DataDir = filepath.Join(dir, "data")
+	set.Listen, set.AdminListen = "127.0.0.1:0", freeAddress(t)
+	set.TLS = config.TLS{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem")}
+	set.Worker.Binary = idle(t)["HELIOGRAPH_WORKER_BINARY"]
+	for name, text := range map[string][]byte{set.TLS.CertFile: certPEM, set.TLS.KeyFile: keyPEM} {
+		if err := os.WriteFile(name, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: ca.Pool()}}
+	defer transport.CloseIdleConnections()
+	hc := &http.Client{Transport: transport}
+	served := false
+	err = serve(ctx, set, slog.New(slog.DiscardHandler), func(info readyfile.Info) error {
+		served = true
+		defer cancel()
+		if info.AccountID != "" || info.AccountKey != "" || info.CAFile != "" {
+			t.Errorf("published %+v", info)
+		}
+		for _, tc := range []struct{ url, want string }{
+			{info.Endpoint + "/healthz", `"ok"`},
+			{info.Endpoint + "/readyz", `"ok"`},
+			{"http://" + set.AdminListen + "/healthz", `"ok"`},
+			{"http://" + set.AdminListen + "/metrics", "heliograph_http_requests_total"},
+		} {
+			resp, err := hc.Get(tc.url)
+			if err != nil {
+				return err
+			}
+			text, err := io.ReadAll(resp.Body)
+			_ = resp.Body.Close()
+			if err != nil || !strings.Contains(string(text), tc.want) {
+				t.Errorf("%s: %s, %v, %.100s", tc.url, resp.Status, err, text)
+			}
+		}
+		return nil
+	})
+	if err != nil || !served {
+		t.Errorf("served %v, %v", served, err)
+	}
+	for _, name := range []string{devFile, devAccountFile} {
+		if _, err := os.Stat(filepath.Join(set.DataDir, name)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s was written: %v", name, err)
+		}
+	}
+}
+
+func TestReadyFileNeedsDev(t *testing.T) {
+	var out, errs bytes.Buffer
+	code := run(t.Context(), []string{"serve", "--ready-file", "x"}, func(string) string { return "" }, &out, &errs)
+	if code != exitFailure || !strings.Contains(errs.String(), "--ready-file") {
+		t.Errorf("exit code %d, %q", code, errs.String())
 	}
 }

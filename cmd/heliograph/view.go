@@ -55,6 +55,9 @@ func (c *loadCmd) Run(ctx context.Context, a *app) error {
 	if c.JSON {
 		return printJSON(a.stdout, l)
 	}
+	for _, w := range l.Warnings {
+		fmt.Fprintln(a.stderr, "warning:", w)
+	}
 	_, err = fmt.Fprintf(a.stdout, "loaded %s: %s triangles in %.1f s\n", l.URI, thousands(l.Triangles), time.Since(start).Seconds())
 	return err
 }

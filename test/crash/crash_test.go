@@ -16,10 +16,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"go.uber.org/goleak"
 
 	"github.com/heliograph/heliograph/client"
 	"github.com/heliograph/heliograph/internal/devserver"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // sdk is a client of s.
 func sdk(t *testing.T, s *devserver.Server) *client.Client {
