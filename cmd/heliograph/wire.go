@@ -104,7 +104,7 @@ func serve(ctx context.Context, set settings, log *slog.Logger, ready func(ready
 		Hostname: w.Hostname, BindIP: w.BindIP, PortMin: w.PortMin, PortMax: w.PortMax,
 		AllowedOrigins: set.CORS.AllowedOrigins, ModelRoots: w.ModelRoots, ModelHosts: w.ModelHosts,
 		CacheDir: filepath.Join(dir, cacheDir), RenewEvery: w.RenewEvery, OrphanAfter: w.OrphanAfter,
-		IssueCert: func(host string) (certPEM, keyPEM []byte, err error) { return ca.Issue(time.Now(), host, w.BindIP) },
+		IssueCert: func(host string) (certPEM, keyPEM []byte, err error) { return ca.Issue(time.Now(), host) },
 		TokenKeys: keys.PublicJWKS,
 		Log:       log,
 	})

@@ -144,7 +144,8 @@ func Start(t testing.TB, o Options) *Server {
 	}
 }
 
-// Stop ends the server as a user would (SIGTERM) and waits. Stopping twice, or after Kill, does nothing.
+// Stop ends the server as a user would (SIGTERM), waits, and fails the test if that was not in good order. Stopping
+// twice, or after Kill, does nothing.
 func (s *Server) Stop(t testing.TB) {
 	t.Helper()
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
@@ -154,6 +155,9 @@ func (s *Server) Stop(t testing.TB) {
 		_ = s.cmd.Process.Signal(syscall.SIGQUIT) // shows its goroutines in the log
 		<-s.done
 		t.Errorf("heliograph serve did not end within %v of SIGTERM", stopTimeout)
+	}
+	if code := s.cmd.ProcessState.ExitCode(); code > 0 { // -1: by a signal
+		t.Errorf("heliograph serve ended with exit code %d", code)
 	}
 }
 

@@ -3,7 +3,9 @@
 package crash
 
 import (
+	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -265,4 +267,64 @@ func TestSecondControlPlaneIsRefused(t *testing.T) {
 	if err == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) || !strings.Contains(stderr, "another process") {
 		t.Errorf("got %v, %q", err, stderr)
 	}
+}
+
+// The first SIGTERM lets requests in flight end; the second ends the process at once.
+func TestSecondSignalEndsAtOnce(t *testing.T) {
+	s := devserver.Start(t, devserver.Options{})
+	hold, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(s.Dashboard, "http://"), "/"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hold.Close()
+	token := fetchToken(t, s)
+	_, err = fmt.Fprintf(hold, "PUT /accounts/%s/sessions/slow?api-version=2021-01-01 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n"+
+		"Content-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n", s.AccountID, token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The server asks for the body once the handler reads it: from here on the request is in flight.
+	if line, err := bufio.NewReader(hold).ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") {
+		t.Fatalf("got %q, %v", line, err)
+	}
+	if err := syscall.Kill(s.PID, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	within(t, 5*time.Second, "listener closed", func() bool {
+		conn, err := net.Dial("tcp", hold.RemoteAddr().String())
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err != nil
+	})
+	if !alive(s.PID) {
+		t.Error("the server did not wait for the request")
+	}
+	start := time.Now()
+	s.Stop(t) // the second signal
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("the second signal took %v", took)
+	}
+}
+
+func alive(pid int) bool { return syscall.Kill(pid, 0) == nil }
+
+// fetchToken buys an access token with the account's key.
+func fetchToken(t *testing.T, s *devserver.Server) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.STS+"/accounts/"+s.AccountID+"/token", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+s.AccountID+":"+s.AccountKey)
+	resp, err := s.HTTPClient(t).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var answer struct{ AccessToken string }
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || answer.AccessToken == "" {
+		t.Fatalf("token: %s, %v", resp.Status, err)
+	}
+	return answer.AccessToken
 }
