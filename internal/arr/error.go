@@ -18,6 +18,7 @@ const (
 	CodeNotFound              Code = "NotFound"              // 404
 	CodeMethodNotAllowed      Code = "MethodNotAllowed"      // 405
 	CodeConflict              Code = "Conflict"              // 409
+	CodeSessionEnded          Code = "SessionEnded"          // 410, of what a worker would have served
 	CodeUnprocessableEntity   Code = "UnprocessableEntity"   // 422
 	CodeTooManyRequests       Code = "TooManyRequests"       // 429, with Retry-After
 	CodeInternal              Code = "InternalServerError"   // 500, cause logged and never shown

@@ -28,6 +28,8 @@ func statusOf(c arr.Code) int {
 		return http.StatusMethodNotAllowed
 	case arr.CodeConflict:
 		return http.StatusConflict
+	case arr.CodeSessionEnded:
+		return http.StatusGone
 	case arr.CodeUnprocessableEntity:
 		return http.StatusUnprocessableEntity
 	case arr.CodeTooManyRequests:

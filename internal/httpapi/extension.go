@@ -27,7 +27,7 @@ func (s *Server) postViewerToken(w http.ResponseWriter, r *http.Request) {
 	}
 	session, err := s.Sessions.Get(r.Context(), key)
 	if err == nil && session.Status.Terminal() {
-		err = arr.Errorf(arr.CodeConflict, "The session has ended with status %s.", session.Status)
+		err = arr.Errorf(arr.CodeSessionEnded, "The session has ended with status %s.", session.Status)
 	}
 	if err != nil {
 		s.fail(w, r, err)
@@ -102,13 +102,4 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
-}
-
-// pagePolicy lets the web pages run their own code only and talk to whichever service the user signs in to.
-const pagePolicy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' blob:; " +
-	"worker-src 'self' blob:; connect-src 'self' https: http://localhost:*; object-src 'none'; base-uri 'none'; frame-ancestors 'self'"
-
-func (s *Server) servePages(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Security-Policy", pagePolicy)
-	s.UI.ServeHTTP(w, r)
 }

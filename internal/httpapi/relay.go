@@ -68,7 +68,7 @@ func (s *Server) relay(w http.ResponseWriter, r *http.Request, urlPath, mount st
 		w.Header().Set("Retry-After", "1")
 		err = arr.Errorf(arr.CodeUnavailable, "The session is starting.")
 	case session.Status != arr.StatusReady:
-		err = arr.Errorf(arr.CodeConflict, "The session has ended with status %s.", session.Status)
+		err = arr.Errorf(arr.CodeSessionEnded, "The session has ended with status %s.", session.Status)
 	}
 	if err != nil {
 		s.fail(w, r, err)

@@ -92,7 +92,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	case clean && pattern != "":
 		s.mux.ServeHTTP(w, r)
 	case clean && s.UI != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead) && !isAPI(r.URL.Path):
-		s.servePages(w, r)
+		s.UI.ServeHTTP(w, r)
 	default:
 		var mux muxAnswer
 		h.ServeHTTP(&mux, r)
