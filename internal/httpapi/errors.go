@@ -65,9 +65,9 @@ func (s *Server) explain(w http.ResponseWriter, r *http.Request, err error) (*ar
 	var e *arr.Error
 	if !errors.As(err, &e) {
 		if r.Context().Err() != nil {
-			return nil, statusClientGone
+			return arr.Errorf(arr.CodeUnavailable, "The client has left."), statusClientGone
 		}
-		s.Log.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "cv", correlation(w), "error", err)
+		s.Log.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "cv", correlation(r), "error", err)
 		e = arr.Errorf(arr.CodeInternal, "An internal server error occurred.")
 	}
 	status := statusOf(e.Code)

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
@@ -28,17 +29,19 @@ func newCorrelation() string {
 	return base64.RawStdEncoding.EncodeToString(b[:]) + ".0"
 }
 
-func correlation(w http.ResponseWriter) string {
-	if v := w.Header()[correlationHeader]; len(v) > 0 {
-		return v[0]
-	}
-	return ""
+type correlationKey struct{}
+
+// correlation returns the correlation vector of the answer to r, for the log.
+func correlation(r *http.Request) string {
+	cv, _ := r.Context().Value(correlationKey{}).(string)
+	return cv
 }
 
 func (s *Server) correlate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header()[correlationHeader] = []string{newCorrelation()}
-		next.ServeHTTP(w, r)
+		cv := newCorrelation()
+		w.Header()[correlationHeader] = []string{cv}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), correlationKey{}, cv)))
 	})
 }
 
@@ -55,7 +58,7 @@ func (s *Server) observe(next http.Handler) http.Handler {
 			s.metrics.observe(r, status, took)
 			s.Log.InfoContext(r.Context(), "request",
 				"method", r.Method, "path", r.URL.Path, "status", status, "bytes", rec.bytes, "took", took,
-				"remote", r.RemoteAddr, "cv", correlation(w), "clientRequestId", printable(r.Header.Get("X-Ms-Client-Request-Id")))
+				"remote", r.RemoteAddr, "cv", correlation(r), "clientRequestId", printable(r.Header.Get("X-Ms-Client-Request-Id")))
 		}()
 		next.ServeHTTP(rec, r)
 	})

@@ -107,7 +107,7 @@ func (s *Server) newProxy() *httputil.ReverseProxy {
 			if errors.As(err, &tooLong) {
 				err = arr.Errorf(arr.CodeBadRequest, "The request was malformed.")
 			} else if r.Context().Err() == nil {
-				s.Log.WarnContext(r.Context(), "worker does not answer", "path", r.URL.Path, "cv", correlation(w), "error", err)
+				s.Log.WarnContext(r.Context(), "worker does not answer", "path", r.URL.Path, "cv", correlation(r), "error", err)
 				err = arr.Errorf(arr.CodeUnavailable, "The session's worker does not answer.")
 			}
 			s.fail(w, r, err)

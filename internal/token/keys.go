@@ -210,7 +210,7 @@ func (k *Keys) write(ring keyRing, place func(from, to string) error) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp.Name())
+	defer func() { _ = os.Remove(tmp.Name()) }() // gone already after a rename
 	_, err = tmp.Write(text)
 	if err == nil {
 		err = tmp.Sync()
