@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -124,6 +125,7 @@ func (e *Error) Error() string {
 // request is one call of the service.
 type request struct {
 	method, path string // path below the account
+	link         string // instead of path: a URL that the service gave
 	query        url.Values
 	body         any // sent as JSON unless nil
 	// repeatable says that doing it twice equals doing it once, so that a lost answer may be answered by asking again.
@@ -159,10 +161,7 @@ func (c *Client) open(ctx context.Context, r request) (*http.Response, error) {
 			return nil, fmt.Errorf("encode body of %s %s: %w", r.method, r.path, err)
 		}
 	}
-	target := c.endpoint + "/accounts/" + c.account + r.path
-	if strings.HasPrefix(r.path, "http") { // a @nextLink, absolute by contract section 6
-		target = r.path
-	}
+	target := cmp.Or(r.link, c.endpoint+"/accounts/"+c.account+r.path)
 	if len(r.query) > 0 {
 		target += "?" + r.query.Encode()
 	}
@@ -211,7 +210,8 @@ func (c *Client) send(ctx context.Context, method, target, authorization string,
 }
 
 func refusal(resp *http.Response) *Error {
-	e := &Error{Status: resp.StatusCode, RequestID: resp.Header.Get("MS-CV"), RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now())}
+	e := &Error{Status: resp.StatusCode, RequestID: resp.Header.Get("MS-CV")}
+	e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	if err != nil {
 		return e // the status alone is still true

@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -27,6 +28,9 @@ func token(life time.Duration) string {
 	return "e30." + base64.RawURLEncoding.EncodeToString([]byte(payload)) + ".c2ln"
 }
 
+// reply is how the fake service answers one request.
+type reply func(*http.Request) (*http.Response, error)
+
 // fakeService answers in memory, so that synctest can run the clock. It records every request.
 type fakeService struct {
 	mu       sync.Mutex
@@ -34,7 +38,7 @@ type fakeService struct {
 	bodies   []string
 	times    []time.Time
 	// answers are used in order for data-plane requests, the last one again and again.
-	answers []func(*http.Request) (*http.Response, error)
+	answers []reply
 	life    time.Duration // of tokens
 }
 
@@ -70,7 +74,7 @@ func (f *fakeService) count(host string) (n int) {
 	return n
 }
 
-func answer(status int, body string, header ...string) func(*http.Request) (*http.Response, error) {
+func answer(status int, body string, header ...string) reply {
 	return func(r *http.Request) (*http.Response, error) {
 		h := http.Header{"Content-Type": {"application/json; charset=utf-8"}, "Ms-Cv": {"cv.0"}}
 		for i := 0; i < len(header); i += 2 {
@@ -80,15 +84,17 @@ func answer(status int, body string, header ...string) func(*http.Request) (*htt
 	}
 }
 
-func broken(err error) func(*http.Request) (*http.Response, error) {
+func broken(err error) reply {
 	return func(*http.Request) (*http.Response, error) { return nil, err }
 }
 
-func newClient(t *testing.T, answers ...func(*http.Request) (*http.Response, error)) (*client.Client, *fakeService) {
+func newClient(t *testing.T, answers ...reply) (*client.Client, *fakeService) {
 	t.Helper()
 	f := &fakeService{answers: answers, life: 24 * time.Hour}
-	c, err := client.New(client.Config{Endpoint: "https://arr.example/prefix/", STS: "https://sts.example", AccountID: account, AccountKey: "key",
-		HTTPClient: &http.Client{Transport: f}})
+	c, err := client.New(client.Config{
+		Endpoint: "https://arr.example/prefix/", STS: "https://sts.example", AccountID: account, AccountKey: "key",
+		HTTPClient: &http.Client{Transport: f},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,8 +163,11 @@ func TestSessionIsDecoded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := client.Session{ID: "a", CreationTime: time.Date(2021, 5, 14, 13, 56, 19, 782603800, time.UTC), ArrInspectorPort: 50830,
-		HandshakePort: 61353, Hostname: "h", ElapsedTimeMinutes: 1, MaxLeaseTimeMinutes: 4, Size: client.Standard, Status: client.Ready, Teraflops: 8.1}
+	want := client.Session{
+		ID: "a", CreationTime: time.Date(2021, 5, 14, 13, 56, 19, 782603800, time.UTC),
+		ArrInspectorPort: 50830, HandshakePort: 61353, Hostname: "h",
+		ElapsedTimeMinutes: 1, MaxLeaseTimeMinutes: 4, Size: client.Standard, Status: client.Ready, Teraflops: 8.1,
+	}
 	s.CreationTime = s.CreationTime.UTC()
 	if *s != want {
 		t.Errorf("got %+v", *s)
@@ -190,22 +199,23 @@ func TestRetries(t *testing.T) {
 	dial := broken(&net.OpError{Op: "dial", Err: errors.New("refused")})
 	for name, tc := range map[string]struct {
 		call    func(context.Context, *client.Client) error
-		answers []func(*http.Request) (*http.Response, error)
+		answers []reply
 		tries   int
 		fails   bool
 	}{
-		"5xx of a GET":              {get, []func(*http.Request) (*http.Response, error){answer(500, ""), answer(502, ""), ok}, 3, false},
-		"5xx of a PATCH":            {extend, []func(*http.Request) (*http.Response, error){answer(500, ""), ok}, 1, true},
-		"503 of a PATCH":            {extend, []func(*http.Request) (*http.Response, error){answer(503, ""), ok}, 2, false},
-		"429 of a PATCH":            {extend, []func(*http.Request) (*http.Response, error){answer(429, ""), ok}, 2, false},
-		"lost answer of a GET":      {get, []func(*http.Request) (*http.Response, error){reset, ok}, 2, false},
-		"lost answer of a PATCH":    {extend, []func(*http.Request) (*http.Response, error){reset, ok}, 1, true},
-		"no connection for a PATCH": {extend, []func(*http.Request) (*http.Response, error){dial, ok}, 2, false},
-		"4xx":                       {get, []func(*http.Request) (*http.Response, error){answer(422, ""), ok}, 1, true},
-		"501":                       {get, []func(*http.Request) (*http.Response, error){answer(501, ""), ok}, 1, true},
-		"gives up":                  {get, []func(*http.Request) (*http.Response, error){answer(500, "")}, 5, true},
-		"stale token":               {get, []func(*http.Request) (*http.Response, error){answer(401, ""), ok}, 2, false},
-		"wrong token":               {get, []func(*http.Request) (*http.Response, error){answer(401, "")}, 2, true},
+		"5xx of a GET":              {get, []reply{answer(500, ""), answer(502, ""), ok}, 3, false},
+		"5xx of a PATCH":            {extend, []reply{answer(500, ""), ok}, 1, true},
+		"503 of a PATCH":            {extend, []reply{answer(503, ""), ok}, 2, false},
+		"429 of a PATCH":            {extend, []reply{answer(429, ""), ok}, 2, false},
+		"lost answer of a GET":      {get, []reply{reset, ok}, 2, false},
+		"lost answer of a PATCH":    {extend, []reply{reset, ok}, 1, true},
+		"no connection for a PATCH": {extend, []reply{dial, ok}, 2, false},
+		"untrusted":                 {get, []reply{broken(&tls.CertificateVerificationError{Err: errors.New("x")}), ok}, 1, true},
+		"4xx":                       {get, []reply{answer(422, ""), ok}, 1, true},
+		"501":                       {get, []reply{answer(501, ""), ok}, 1, true},
+		"gives up":                  {get, []reply{answer(500, "")}, 5, true},
+		"stale token":               {get, []reply{answer(401, ""), ok}, 2, false},
+		"wrong token":               {get, []reply{answer(401, "")}, 2, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -305,7 +315,8 @@ func TestWrongKeyIsReported(t *testing.T) {
 
 func TestListFollowsPages(t *testing.T) {
 	c, f := newClient(t,
-		answer(200, `{"sessions":[{"id":"a"},{"id":"b"}],"@nextLink":"https://arr.example/prefix/accounts/x/sessions?api-version=2021-01-01&t=1"}`),
+		answer(200, `{"sessions":[{"id":"a"},{"id":"b"}],`+
+			`"@nextLink":"https://arr.example/prefix/accounts/x/sessions?api-version=2021-01-01&t=1"}`),
 		answer(200, `{"sessions":[{"id":"c"}]}`))
 	var ids []string
 	for s, err := range c.Sessions(t.Context()) {
@@ -335,12 +346,13 @@ func TestListDoesNotCarryTheTokenElsewhere(t *testing.T) {
 
 func TestWaitReady(t *testing.T) {
 	starting := answer(200, `{"id":"a","status":"Starting"}`)
+	failed := answer(200, `{"status":"Error","error":{"code":"InsufficientCapacity","message":"full"}}`)
 	for name, tc := range map[string]struct {
-		end   func(*http.Request) (*http.Response, error)
+		end   reply
 		fails string
 	}{
 		"ready":   {answer(200, ready), ""},
-		"error":   {answer(200, `{"status":"Error","error":{"code":"InsufficientCapacity","message":"full"}}`), "session a: InsufficientCapacity: full"},
+		"error":   {failed, "session a: InsufficientCapacity: full"},
 		"stopped": {answer(200, `{"status":"Stopped"}`), "session a is Stopped"},
 		"never":   {starting, "session a is still Starting: context deadline exceeded"},
 	} {

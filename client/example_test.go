@@ -26,7 +26,9 @@ func service() *httptest.Server {
 	}
 	mux.HandleFunc("PUT /accounts/{account}/sessions/demo", answer)
 	mux.HandleFunc("GET /accounts/{account}/sessions/demo", answer)
-	mux.HandleFunc("POST /accounts/{account}/sessions/demo/{verb}", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	mux.HandleFunc("POST /accounts/{account}/sessions/demo/{verb}", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNoContent)
+	})
 	return httptest.NewServer(mux)
 }
 

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"math/rand/v2"
 	"net"
@@ -18,7 +19,8 @@ const (
 // retryable rules what is sent again: a request that the service refused to look at (429, 503) or that never reached
 // it, always; one whose fate is unknown or that failed inside (connection lost, other 5xx), only if repeatable.
 func retryable(err error, repeatable bool) bool {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	var untrusted *tls.CertificateVerificationError
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &untrusted) {
 		return false
 	}
 	var refusal *Error

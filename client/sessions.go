@@ -121,7 +121,7 @@ func (c *Client) Sessions(ctx context.Context) iter.Seq2[*Session, error] {
 				yield(nil, fmt.Errorf("list sessions: next page %q is on another host; the token stays here", page.NextLink))
 				return
 			}
-			r.path, r.query = page.NextLink, nil
+			r.link, r.query = page.NextLink, nil // absolute, and with an api-version of its own (contract section 6)
 		}
 	}
 }

@@ -19,7 +19,7 @@ type cli struct {
 
 // configFlag names the configuration of commands that work on the service's own machine.
 type configFlag struct {
-	Config string `help:"YAML file with the settings ($HELIOGRAPH_CONFIG)." placeholder:"FILE" envvar:"HELIOGRAPH_CONFIG"`
+	Config string `byenv:"" placeholder:"FILE" help:"YAML file with the settings ($HELIOGRAPH_CONFIG)."`
 }
 
 type checkConfigCmd struct {

@@ -11,7 +11,10 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/heliograph/heliograph/client"
+	"github.com/heliograph/heliograph/internal/config"
 	"github.com/heliograph/heliograph/internal/readyfile"
 )
 
@@ -20,12 +23,17 @@ const devFile = "dev.json"
 
 // connection says which service and account a command uses.
 type connection struct {
-	Endpoint   string `group:"Service" placeholder:"URL" envvar:"HELIOGRAPH_ENDPOINT" help:"Origin of the service ($HELIOGRAPH_ENDPOINT)."`
-	STS        string `name:"sts" group:"Service" placeholder:"URL" envvar:"HELIOGRAPH_STS" help:"Origin of the token service, if another ($HELIOGRAPH_STS)."`
-	AccountID  string `group:"Service" placeholder:"GUID" envvar:"HELIOGRAPH_ACCOUNT_ID" help:"Account ($HELIOGRAPH_ACCOUNT_ID)."`
-	AccountKey string `group:"Service" placeholder:"KEY" envvar:"HELIOGRAPH_ACCOUNT_KEY" help:"Its key; better by $HELIOGRAPH_ACCOUNT_KEY than here."`
-	CAFile     string `name:"ca-file" group:"Service" placeholder:"FILE" envvar:"HELIOGRAPH_CA_FILE" help:"Certificates to trust beside the system's ($HELIOGRAPH_CA_FILE)."`
-	Data       string `group:"Service" placeholder:"DIR" envvar:"HELIOGRAPH_DATA_DIR" help:"Without an endpoint: data directory of a running serve --dev to use."`
+	Endpoint   string `group:"service" byenv:"" placeholder:"URL" help:"Origin of the service."`
+	STS        string `group:"service" byenv:"" name:"sts" placeholder:"URL" help:"Origin of the token service, if another."`
+	AccountID  string `group:"service" byenv:"" placeholder:"GUID" help:"Account."`
+	AccountKey string `group:"service" byenv:"" placeholder:"KEY" help:"Its key; here, other users of this machine can see it."`
+	CAFile     string `group:"service" byenv:"" name:"ca-file" placeholder:"FILE" help:"PEM certificates to trust beside the system's."`
+	Data       string `group:"service" placeholder:"DIR" help:"Without an endpoint: data directory of a running serve --dev."`
+}
+
+// serviceGroup heads those flags in the help.
+func serviceGroup() kong.Group {
+	return kong.Group{Key: "service", Title: "Service (each also by environment: $HELIOGRAPH_ENDPOINT ... $HELIOGRAPH_CA_FILE):"}
 }
 
 // connectionHelp ends the help of commands that talk to a service.
@@ -35,9 +43,11 @@ Beside a running "heliograph serve --dev" of the same user nothing else needs to
 
 // client connects by flags and environment, or without an endpoint to this user's `serve --dev`.
 func (c *connection) client(a *app) (*client.Client, error) {
-	at := readyfile.Info{Endpoint: c.Endpoint, STS: cmp.Or(c.STS, c.Endpoint), AccountID: c.AccountID, AccountKey: c.AccountKey, CAFile: c.CAFile}
+	at := readyfile.Info{
+		Endpoint: c.Endpoint, STS: cmp.Or(c.STS, c.Endpoint), AccountID: c.AccountID, AccountKey: c.AccountKey, CAFile: c.CAFile,
+	}
 	if c.Endpoint == "" {
-		file := filepath.Join(cmp.Or(c.Data, defaultDevData(a.getenv)), devFile)
+		file := filepath.Join(cmp.Or(c.Data, a.getenv(config.EnvName("dataDir")), defaultDevData(a.getenv)), devFile)
 		var err error
 		at, err = readyfile.Read(file)
 		if errors.Is(err, fs.ErrNotExist) {

@@ -40,7 +40,8 @@ func printSession(w io.Writer, s *client.Session) error {
 		{"Created", s.CreationTime.UTC().Format(time.DateTime) + " UTC"},
 	}
 	if s.Status == client.Ready {
-		rows = append(rows, []string{"Worker", fmt.Sprintf("%s, handshake port %d, inspector port %d", s.Hostname, s.HandshakePort, s.ArrInspectorPort)})
+		worker := fmt.Sprintf("%s, handshake port %d, inspector port %d", s.Hostname, s.HandshakePort, s.ArrInspectorPort)
+		rows = append(rows, []string{"Worker", worker})
 	}
 	if s.Teraflops > 0 {
 		rows = append(rows, []string{"Teraflops", strconv.FormatFloat(s.Teraflops, 'g', 3, 64)})

@@ -9,9 +9,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/heliograph/heliograph/internal/config"
 )
 
 func main() {
@@ -55,6 +58,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { panic(exit(code)) }), // only --help does, and it must not go on
 		kong.Resolvers(envResolver(getenv)),
+		kong.ExplicitGroups([]kong.Group{serviceGroup()}),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(a),
@@ -83,13 +87,14 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 // exit is panicked by kong's Exit hook and caught in run.
 type exit int
 
-// envResolver fills flags that have an envvar tag. kong's own env tag would bypass getenv.
+// envResolver fills flags that have a byenv tag from HELIOGRAPH_ and their name. kong's own env tag would bypass getenv.
 func envResolver(getenv func(string) string) kong.Resolver {
 	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-		if name := flag.Tag.Get("envvar"); name != "" {
-			if value := getenv(name); value != "" {
-				return value, nil
-			}
+		if !flag.Tag.Has("byenv") {
+			return nil, nil
+		}
+		if value := getenv(config.EnvPrefix + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))); value != "" {
+			return value, nil
 		}
 		return nil, nil
 	})

@@ -17,7 +17,7 @@ type serveCmd struct {
 	Data            string   `placeholder:"DIR" help:"Data directory (dataDir)."`
 	Listen          string   `placeholder:"HOST:PORT" help:"Address of the SDK endpoint (listen)."`
 	DashboardListen string   `placeholder:"HOST:PORT" help:"Address of the plain-HTTP dashboard, loopback only (dashboardListen)."`
-	Models          []string `placeholder:"DIR" type:"existingdir" help:"Directory that file models may come from; repeatable (worker.modelRoots)."`
+	Models          []string `placeholder:"DIR" type:"existingdir" help:"Directory for file models; repeatable (worker.modelRoots)."`
 	ReadyFile       string   `placeholder:"FILE" help:"With --dev: write a JSON file with endpoint, account, key and CA once it serves."`
 }
 

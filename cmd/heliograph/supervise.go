@@ -53,7 +53,7 @@ func supervise(ctx context.Context, parts []part) error {
 		}
 		all[i].cancel()
 		switch err := <-all[i].done; {
-		case err != nil && !(asked && errors.Is(err, context.Canceled)):
+		case err != nil && (!asked || !errors.Is(err, context.Canceled)):
 			errs = append(errs, fmt.Errorf("%s: %w", all[i].name, err))
 		case err == nil && !asked && ctx.Err() == nil:
 			errs = append(errs, fmt.Errorf("%s ended unexpectedly", all[i].name))

@@ -16,7 +16,7 @@ type tokenCmd struct {
 	serviceData
 	output
 	Account string        `placeholder:"GUID" help:"The account; may be left out if there is only one."`
-	Role    string        `enum:"administrator,client" default:"client" help:"administrator (sessions and conversions) or client (sessions only)."`
+	Role    string        `enum:"administrator,client" default:"client" help:"administrator (conversions, too) or client (sessions only)."`
 	Session string        `placeholder:"ID" help:"Make a viewer token instead, which may only look at this session."`
 	Life    time.Duration `default:"24h" help:"How long it is good, at most 24h."`
 }

@@ -225,10 +225,10 @@ func added(before, now []byte) []byte {
 
 // interrupted is nil if the user ended the command, which is how following ends.
 func interrupted(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }
 
 // tail is the last n lines of text; all of it for n < 1.

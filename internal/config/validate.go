@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strings"
 )
 
 // Validate reports every setting that cannot work, each by its key.
@@ -17,6 +18,8 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
+	renderers, levels, formats := []string{"auto", "cpu", "gpu"}, []string{"debug", "info", "warn", "error"}, []string{"auto", "text", "json"}
+	list := func(words []string) string { return strings.Join(words, ", ") }
 	check(c.DataDir != "", "dataDir: must not be empty")
 	check(c.AccountDomain != "", "accountDomain: must not be empty")
 	for _, l := range []struct{ key, addr string }{
@@ -51,7 +54,7 @@ func (c *Config) Validate() error {
 		check(s.size.MaxSessions >= 0, "sizes.%s.maxSessions: must not be negative", s.key)
 		check(s.size.MemoryLimitMiB >= 0, "sizes.%s.memoryLimitMiB: must not be negative", s.key)
 		check(s.size.PrimitiveBudget >= 0, "sizes.%s.primitiveBudget: must not be negative", s.key)
-		check(slices.Contains([]string{"auto", "cpu", "gpu"}, s.size.Renderer), "sizes.%s.renderer: %q is none of auto, cpu, gpu", s.key, s.size.Renderer)
+		check(slices.Contains(renderers, s.size.Renderer), "sizes.%s.renderer: %q is none of %s", s.key, s.size.Renderer, list(renderers))
 	}
 	check(c.StartTimeout > 0, "startTimeout: must be positive")
 	check(c.Retention > 0, "retention: must be positive")
@@ -63,10 +66,11 @@ func (c *Config) Validate() error {
 	check(w.PortMin >= minPort && w.PortMax <= maxPort && w.PortMin < w.PortMax,
 		"worker.portMin, worker.portMax: %d..%d is not a range of at least two ports within %d..%d", w.PortMin, w.PortMax, minPort, maxPort)
 	check(w.RenewEvery > 0, "worker.renewEvery: must be positive")
-	check(w.OrphanAfter >= 2*w.RenewEvery, "worker.orphanAfter: must be at least twice worker.renewEvery, else one lost renewal ends a session")
+	check(w.OrphanAfter >= 2*w.RenewEvery,
+		"worker.orphanAfter: must be at least twice worker.renewEvery, else one lost renewal ends a session")
 
-	check(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level: %q is none of debug, info, warn, error", c.Log.Level)
-	check(slices.Contains([]string{"auto", "text", "json"}, c.Log.Format), "log.format: %q is none of auto, text, json", c.Log.Format)
+	check(slices.Contains(levels, c.Log.Level), "log.level: %q is none of %s", c.Log.Level, list(levels))
+	check(slices.Contains(formats, c.Log.Format), "log.format: %q is none of %s", c.Log.Format, list(formats))
 	return errors.Join(errs...)
 }
 

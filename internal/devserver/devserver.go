@@ -46,13 +46,15 @@ var build = sync.OnceValues(func() (string, error) {
 		if err != nil {
 			return "", err
 		}
-		defer os.RemoveAll(tmp)
 		cmd := exec.Command("go", "build", "-o", tmp, "github.com/heliograph/heliograph/cmd/"+name)
 		cmd.Env = append(os.Environ(), env)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return "", &buildError{name, out, err}
 		}
 		if err := os.Rename(filepath.Join(tmp, name), filepath.Join(dir, name)); err != nil {
+			return "", err
+		}
+		if err := os.Remove(tmp); err != nil {
 			return "", err
 		}
 	}
@@ -107,7 +109,9 @@ func Start(t testing.TB, o Options) *Server {
 	readyPath := filepath.Join(t.TempDir(), "ready.json")
 	args := append([]string{"serve", "--dev", "--data", o.DataDir, "--listen", "127.0.0.1:0", "--dashboard-listen", "127.0.0.1:0",
 		"--ready-file", readyPath}, o.Args...)
-	s := &Server{DataDir: o.DataDir, cmd: exec.Command(filepath.Join(BinDir(t), "heliograph"), args...), done: make(chan struct{})}
+	// Not bound to the test's context, which ends before the cleanup that stops it in good order.
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), filepath.Join(BinDir(t), "heliograph"), args...)
+	s := &Server{DataDir: o.DataDir, cmd: cmd, done: make(chan struct{})}
 	s.cmd.Env = append(append(os.Environ(), "HELIOGRAPH_ADMIN_LISTEN=127.0.0.1:0"), o.Env...)
 	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
 	if err := s.cmd.Start(); err != nil {

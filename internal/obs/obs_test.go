@@ -7,7 +7,9 @@ import (
 )
 
 func TestNewLogger(t *testing.T) {
-	for format, want := range map[string]string{"text": "level=WARN msg=hello k=v", "json": `"level":"WARN","msg":"hello","k":"v"`, "auto": `"msg":"hello"`} {
+	for format, want := range map[string]string{
+		"text": "level=WARN msg=hello k=v", "json": `"level":"WARN","msg":"hello","k":"v"`, "auto": `"msg":"hello"`,
+	} {
 		var b bytes.Buffer
 		log, err := NewLogger(&b, "warn", format)
 		if err != nil {

@@ -146,9 +146,10 @@ func create(dir string, now time.Time, domains []string) (*CA, error) {
 		return nil, err
 	}
 	// The name carries the serial so that a trust store tells authorities of several data directories apart.
+	name := fmt.Sprintf("Heliograph local CA %x", serial.Bytes()[:4])
 	template := &x509.Certificate{
 		SerialNumber:          serial,
-		Subject:               pkix.Name{CommonName: fmt.Sprintf("Heliograph local CA %x", serial.Bytes()[:4]), Organization: []string{"Heliograph"}},
+		Subject:               pkix.Name{CommonName: name, Organization: []string{"Heliograph"}},
 		NotBefore:             now.Add(-backdate),
 		NotAfter:              now.Add(caLife),
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,

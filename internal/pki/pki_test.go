@@ -55,7 +55,9 @@ func TestConstrainedAuthorityVouchesForItsDomainsOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for host, ok := range map[string]bool{"localhost": true, "sts.localhost": true, "127.0.0.1": true, "::1": true, "example.com": false, "10.0.0.1": false} {
+	for host, ok := range map[string]bool{
+		"localhost": true, "sts.localhost": true, "127.0.0.1": true, "::1": true, "example.com": false, "10.0.0.1": false,
+	} {
 		certPEM, _, err := ca.Issue(time.Now(), host)
 		if err != nil {
 			t.Fatal(err)

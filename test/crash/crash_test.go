@@ -278,8 +278,9 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	}
 	defer hold.Close()
 	token := fetchToken(t, s)
-	_, err = fmt.Fprintf(hold, "PUT /accounts/%s/sessions/slow?api-version=2021-01-01 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n"+
-		"Content-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n", s.AccountID, token)
+	_, err = fmt.Fprintf(hold, "PUT /accounts/%s/sessions/slow?api-version=2021-01-01 HTTP/1.1\r\nHost: localhost\r\n"+
+		"Authorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n",
+		s.AccountID, token)
 	if err != nil {
 		t.Fatal(err)
 	}
