@@ -116,7 +116,7 @@ The same REST API as an SDK sees it:
   export CURL_CA_BUNDLE={{.CAFile}}
   TOKEN=$(curl -s -H "Authorization: Bearer {{.AccountID}}:{{.AccountKey}}" \
     {{.STS}}/accounts/{{.AccountID}}/token | cut -d '"' -f 4)
-  curl -H "Authorization: Bearer $TOKEN" \
+  curl -s -H "Authorization: Bearer $TOKEN" \
     "{{.Endpoint}}/accounts/{{.AccountID}}/sessions?api-version=2021-01-01"
 
 `))

@@ -113,6 +113,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("CA", info.CAFile)
 			e.Setenv("DATA", data)
 			e.Setenv("MODELS", models)
+			e.Setenv("GORACE", "atexit_sleep_ms=0") // else each command under -race takes a second more
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "png": isPNG, "setenv": setenv},
