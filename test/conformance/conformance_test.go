@@ -1,0 +1,133 @@
+package conformance
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/heliograph/heliograph/internal/devserver"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestContract judges the real binaries, or the service that the variables of the command line name
+// (HELIOGRAPH_ENDPOINT, _STS, _ACCOUNT_ID, _ACCOUNT_KEY, _CA_FILE).
+func TestContract(t *testing.T) {
+	t.Parallel()
+	if endpoint := os.Getenv("HELIOGRAPH_ENDPOINT"); endpoint != "" {
+		Run(t, Target{
+			Endpoint: endpoint, STS: os.Getenv("HELIOGRAPH_STS"), AccountID: os.Getenv("HELIOGRAPH_ACCOUNT_ID"),
+			AccountKey: os.Getenv("HELIOGRAPH_ACCOUNT_KEY"), Client: clientFor(t, os.Getenv("HELIOGRAPH_CA_FILE")),
+		})
+		return
+	}
+	Run(t, targetOf(t, devserver.Start(t, devserver.Options{
+		// The suite asks faster than any client, and tests of the limit are below.
+		Env: []string{"HELIOGRAPH_RATE_LIMIT_PER_SECOND=0"},
+	})))
+}
+
+// TestRateLimit: the answer to too many requests names whole seconds to wait, without which the JavaScript SDK gives up.
+func TestRateLimit(t *testing.T) {
+	t.Parallel()
+	server := devserver.Start(t, devserver.Options{
+		Env: []string{"HELIOGRAPH_RATE_LIMIT_PER_SECOND=0.2", "HELIOGRAPH_RATE_LIMIT_BURST=4"},
+	})
+	s := &suite{Target: targetOf(t, server)}
+	s.token = s.buyToken(t)
+	list := call{method: "GET", path: "/accounts/" + s.AccountID + "/sessions", query: version}
+	for range 3 {
+		wantStatus(t, s.send(t, list), http.StatusOK)
+	}
+	a := s.send(t, list)
+	wantError(t, a, http.StatusTooManyRequests, "TooManyRequests", "")
+	if n, err := strconv.Atoi(a.Header.Get("Retry-After")); err != nil || n < 1 || n > 5 {
+		t.Errorf("Retry-After %q", a.Header.Get("Retry-After"))
+	}
+}
+
+// TestFullService: on a service with room for one session the others wait, are listed over several pages, and end in Error.
+func TestFullService(t *testing.T) {
+	t.Parallel()
+	const sessions = 101 // one more than a page has by default
+	server := devserver.Start(t, devserver.Options{Env: []string{
+		"HELIOGRAPH_RATE_LIMIT_PER_SECOND=0", "HELIOGRAPH_SIZES_STANDARD_MAX_SESSIONS=1", "HELIOGRAPH_START_TIMEOUT=8s",
+	}})
+	s := &suite{Target: targetOf(t, server)}
+	s.token = s.buyToken(t)
+	ids := make([]string, sessions)
+	for i := range ids {
+		ids[i] = s.name(t)
+	}
+	sessionOf(t, s.put(t, ids[0], settings(60, "Standard")), http.StatusCreated)
+	s.await(t, ids[0], "Ready")
+	var wg sync.WaitGroup
+	for part := range slices.Chunk(ids[1:], 10) {
+		wg.Go(func() {
+			for _, id := range part {
+				if a := s.put(t, id, settings(60, "Standard")); a.StatusCode != http.StatusCreated {
+					t.Errorf("PUT: status %d: %s", a.StatusCode, a.body)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	all := s.sessions(t)
+	for _, id := range ids {
+		if _, ok := all[id]; !ok {
+			t.Errorf("%s is not listed", id)
+		}
+	}
+
+	deadline, poll := time.After(30*time.Second), time.NewTicker(100*time.Millisecond)
+	defer poll.Stop()
+	for {
+		p := sessionOf(t, s.get(t, ids[1]), http.StatusOK)
+		if p.Status == "Error" {
+			if p.Error.Code != "InsufficientCapacity" || p.Error.Message == "" {
+				t.Errorf("error %+v", p.Error)
+			}
+			break
+		}
+		select {
+		case <-poll.C:
+		case <-deadline:
+			t.Fatalf("status %s", p.Status)
+		}
+	}
+	if _, ok := s.sessions(t)[ids[1]]; ok {
+		t.Error("a failed session is listed")
+	}
+	if p := sessionOf(t, s.get(t, ids[0]), http.StatusOK); p.Status != "Ready" {
+		t.Errorf("the one session is %s", p.Status)
+	}
+}
+
+func targetOf(t *testing.T, s *devserver.Server) Target {
+	return Target{Endpoint: s.Endpoint, STS: s.STS, AccountID: s.AccountID, AccountKey: s.AccountKey, Client: s.HTTPClient(t)}
+}
+
+func clientFor(t *testing.T, caFile string) *http.Client {
+	tr := &http.Transport{}
+	t.Cleanup(tr.CloseIdleConnections)
+	if caFile != "" {
+		text, err := os.ReadFile(caFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(text) {
+			t.Fatalf("no certificate in %s", caFile)
+		}
+		tr.TLSClientConfig = &tls.Config{RootCAs: pool}
+	}
+	return &http.Client{Transport: tr, Timeout: time.Minute}
+}
