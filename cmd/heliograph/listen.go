@@ -6,9 +6,58 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"strconv"
 	"syscall"
+
+	"github.com/heliograph/heliograph/internal/workerrpc"
 )
+
+// listeners are the sockets of a service. Those that the settings do not want are nil.
+type listeners struct {
+	control                  net.Listener // where workers report
+	public, dashboard, admin net.Listener
+}
+
+// bind makes them all. On an error it returns those that it has made, to be closed like the others.
+func bind(ctx context.Context, set settings, log *slog.Logger) (ln listeners, err error) {
+	// First, because it is also the lock that keeps a second control plane off this directory.
+	if ln.control, err = workerrpc.Listen(filepath.Join(set.DataDir, socketFile)); err != nil {
+		return ln, err
+	}
+	for _, l := range []struct {
+		ln              *net.Listener
+		addr, otherwise string
+	}{
+		{&ln.public, set.Listen, set.defaults.Listen},
+		{&ln.dashboard, set.DashboardListen, set.defaults.DashboardListen},
+		{&ln.admin, set.AdminListen, set.defaults.AdminListen},
+	} {
+		if l.addr == "" {
+			continue
+		}
+		bound, err := listen(ctx, l.addr, set.dev && l.addr == l.otherwise, log)
+		if err != nil {
+			return ln, err
+		}
+		*l.ln = bound
+	}
+	return ln, nil
+}
+
+// close closes them; servers may have closed some already.
+func (l listeners) close() error {
+	var errs []error
+	for _, ln := range []net.Listener{l.control, l.public, l.dashboard, l.admin} {
+		if ln == nil {
+			continue
+		}
+		if err := ln.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // listen binds addr. When addr was nobody's choice but a default (movable) and is taken, any free port serves as well.
 func listen(ctx context.Context, addr string, movable bool, log *slog.Logger) (net.Listener, error) {

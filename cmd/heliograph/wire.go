@@ -45,30 +45,10 @@ func serve(ctx context.Context, set settings, log *slog.Logger, ready func(ready
 		}
 	}
 
-	// The workers' socket first: it is also the lock that keeps a second control plane off this directory.
-	socket := filepath.Join(dir, socketFile)
-	control, err := workerrpc.Listen(socket)
+	ln, err := bind(ctx, set, log)
+	defer func() { err = errors.Join(err, ln.close()) }()
 	if err != nil {
 		return err
-	}
-	defer closeListener(control, &err)
-	public, err := listen(ctx, set.Listen, set.dev && set.Listen == set.defaults.Listen, log)
-	if err != nil {
-		return err
-	}
-	defer closeListener(public, &err)
-	var dashboard, admin net.Listener
-	if set.DashboardListen != "" {
-		if dashboard, err = listen(ctx, set.DashboardListen, set.dev && set.DashboardListen == set.defaults.DashboardListen, log); err != nil {
-			return err
-		}
-		defer closeListener(dashboard, &err)
-	}
-	if set.AdminListen != "" {
-		if admin, err = listen(ctx, set.AdminListen, set.dev && set.AdminListen == set.defaults.AdminListen, log); err != nil {
-			return err
-		}
-		defer closeListener(admin, &err)
 	}
 
 	// State.
@@ -100,7 +80,7 @@ func serve(ctx context.Context, set settings, log *slog.Logger, ready func(ready
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	w := set.Worker
 	backend, err := local.New(local.Config{
-		Dir: filepath.Join(dir, sessionsDir), Binary: w.Binary, ControlAddress: "unix:" + socket,
+		Dir: filepath.Join(dir, sessionsDir), Binary: w.Binary, ControlAddress: "unix:" + filepath.Join(dir, socketFile),
 		Hostname: w.Hostname, BindIP: w.BindIP, PortMin: w.PortMin, PortMax: w.PortMax,
 		AllowedOrigins: set.CORS.AllowedOrigins, ModelRoots: w.ModelRoots, ModelHosts: w.ModelHosts,
 		CacheDir: filepath.Join(dir, cacheDir), RenewEvery: w.RenewEvery, OrphanAfter: w.OrphanAfter,
@@ -123,7 +103,7 @@ func serve(ctx context.Context, set settings, log *slog.Logger, ready func(ready
 	manager := session.NewManager(session.ManagerConfig{Store: store, Notify: reconciler.Notify})
 	transport := httpapi.NewWorkerTransport(ca.Pool()) // the system's authorities do not vouch for workers
 	defer transport.CloseIdleConnections()
-	info := addresses(set, public, dashboard, ca)
+	info := addresses(set, ln, ca)
 	var draining atomic.Bool
 	api, err := httpapi.New(httpapi.Config{
 		Sessions: manager, Accounts: accounts, Issuer: token.NewIssuer(keys), Verifier: token.NewVerifier(keys),
@@ -151,17 +131,17 @@ func serve(ctx context.Context, set settings, log *slog.Logger, ready func(ready
 		{"reconciler", reconciler.Run},
 		// Workers report to the reconciler. They take the end of this socket for a restart and try again.
 		{"workers", func(ctx context.Context) error {
-			return workerrpc.Serve(ctx, control, workerrpc.NewHandler(reconciler, log))
+			return workerrpc.Serve(ctx, ln.control, workerrpc.NewHandler(reconciler, log))
 		}},
 	}
-	if admin != nil {
+	if ln.admin != nil {
 		// Metrics and health outlive the endpoints, so that the drain can be watched.
-		parts = append(parts, httpPart("admin", admin, nil, adminHandler(metrics, api.Handler()), log))
+		parts = append(parts, httpPart("admin", ln.admin, nil, adminHandler(metrics, api.Handler()), log))
 	}
 	// Clients get the time to hear the answers to what they have asked.
-	parts = append(parts, httpPart("endpoint", public, serverTLS, api.Handler(), log))
-	if dashboard != nil {
-		parts = append(parts, httpPart("dashboard", dashboard, nil, api.Handler(), log))
+	parts = append(parts, httpPart("endpoint", ln.public, serverTLS, api.Handler(), log))
+	if ln.dashboard != nil {
+		parts = append(parts, httpPart("dashboard", ln.dashboard, nil, api.Handler(), log))
 	}
 	// Announced last and withdrawn first: /readyz says no before the endpoints stop to listen.
 	parts = append(parts, part{"announcement", func(ctx context.Context) error {
@@ -200,7 +180,7 @@ func announce(ctx context.Context, set settings, accounts *token.Accounts, info 
 }
 
 // addresses says how clients reach what is bound.
-func addresses(set settings, public, dashboard net.Listener, ca *pki.CA) readyfile.Info {
+func addresses(set settings, ln listeners, ca *pki.CA) readyfile.Info {
 	info := readyfile.Info{Endpoint: set.ExternalURL, AccountDomain: set.AccountDomain, PID: os.Getpid()}
 	if info.Endpoint == "" {
 		scheme := "http"
@@ -211,18 +191,18 @@ func addresses(set settings, public, dashboard net.Listener, ca *pki.CA) readyfi
 		if err != nil || config.Loopback(set.Listen) {
 			host = "localhost" // what the certificate and other examples say
 		}
-		info.Endpoint = scheme + "://" + net.JoinHostPort(host, port(public))
+		info.Endpoint = scheme + "://" + net.JoinHostPort(host, port(ln.public))
 	}
 	// The same endpoint is the token service; an account domain that resolves is for SDKs that insist on a host of its own.
 	info.STS = info.Endpoint
 	info.Dashboard = info.Endpoint + "/"
-	if dashboard != nil {
-		info.Dashboard = "http://localhost:" + port(dashboard) + "/"
+	if ln.dashboard != nil {
+		info.Dashboard = "http://localhost:" + port(ln.dashboard) + "/"
 	}
 	if set.dev {
 		info.CAFile = ca.CertFile()
 		if set.AccountDomain == set.defaults.AccountDomain {
-			info.AccountDomain += ":" + port(public)
+			info.AccountDomain += ":" + port(ln.public)
 		}
 	}
 	return info
@@ -259,11 +239,4 @@ func adminHandler(metrics *prometheus.Registry, api http.Handler) http.Handler {
 	mux.Handle("GET /healthz", api)
 	mux.Handle("GET /readyz", api)
 	return mux
-}
-
-// closeListener closes ln, which a server may have closed already.
-func closeListener(ln net.Listener, err *error) {
-	if cerr := ln.Close(); cerr != nil && !errors.Is(cerr, net.ErrClosed) {
-		*err = errors.Join(*err, cerr)
-	}
 }
