@@ -1,0 +1,129 @@
+package mesh
+
+import (
+	"runtime"
+	"sync"
+
+	"github.com/heliograph/heliograph/internal/geom"
+	"github.com/heliograph/heliograph/internal/scene"
+)
+
+// normalWeight is how much of a node's extent a full turn of its normals counts for when a split axis is chosen. It keeps
+// the two sides of a thin wall apart, so that the back one can be culled by its cone.
+const normalWeight = 0.35
+
+// centroid is a triangle as a point to split by: position (sum of the corners), then unit normal.
+type centroid struct {
+	key [6]float32
+	tri uint32
+}
+
+// split orders triangles so that each run of MaxTriangles is compact: a kd-tree over centroids whose left halves hold a
+// multiple of MaxTriangles, so that all clusters but the last are full.
+func split(p *scene.Primitive, tris [][3]uint32) []uint32 {
+	cs := make([]centroid, len(tris))
+	for i, t := range tris {
+		a, b, c := p.Positions[t[0]], p.Positions[t[1]], p.Positions[t[2]]
+		n, _ := unitNormal(a, b, c)
+		cs[i] = centroid{tri: uint32(i)}
+		for k := range 3 {
+			cs[i].key[k] = a[k]/3 + b[k]/3 + c[k]/3
+			cs[i].key[3+k] = n[k]
+		}
+	}
+	var wg sync.WaitGroup
+	kd(cs, runtime.GOMAXPROCS(0), &wg)
+	wg.Wait()
+	order := make([]uint32, len(cs))
+	for i, c := range cs {
+		order[i] = c.tri
+	}
+	return order
+}
+
+// kd splits cs in place, the halves in parallel while workers allows.
+func kd(cs []centroid, workers int, wg *sync.WaitGroup) {
+	for len(cs) > MaxTriangles {
+		axis := longestAxis(cs)
+		half := (len(cs) + MaxTriangles) / (2 * MaxTriangles) * MaxTriangles
+		nth(cs, half, axis)
+		left := cs[:half]
+		if workers > 1 && len(cs) > 1<<14 {
+			workers /= 2
+			wg.Go(func() { kd(left, workers, wg) })
+		} else {
+			kd(left, 1, wg)
+		}
+		cs = cs[half:]
+	}
+}
+
+func longestAxis(cs []centroid) int {
+	lo, hi := cs[0].key, cs[0].key
+	for i := range cs {
+		for k, v := range &cs[i].key {
+			lo[k], hi[k] = min(lo[k], v), max(hi[k], v)
+		}
+	}
+	size := geom.Vec3{hi[0] - lo[0], hi[1] - lo[1], hi[2] - lo[2]}
+	scale := normalWeight * max(size[0], size[1], size[2])
+	axis, most := 0, float32(-1)
+	for k := range 6 {
+		s := hi[k] - lo[k]
+		if k >= 3 {
+			s *= scale / 2
+		}
+		if s > most {
+			axis, most = k, s
+		}
+	}
+	return axis
+}
+
+// less orders by key, then by triangle, so that the order is total and the result deterministic.
+func less(a, b *centroid, axis int) bool {
+	if a.key[axis] != b.key[axis] {
+		return a.key[axis] < b.key[axis]
+	}
+	return a.tri < b.tri
+}
+
+// nth partially sorts cs so that its n smallest elements come first (Hoare's quickselect, median of three).
+func nth(cs []centroid, n, axis int) {
+	lo, hi := 0, len(cs)-1
+	for lo < hi {
+		mid := lo + (hi-lo)/2
+		if less(&cs[mid], &cs[lo], axis) {
+			cs[mid], cs[lo] = cs[lo], cs[mid]
+		}
+		if less(&cs[hi], &cs[lo], axis) {
+			cs[hi], cs[lo] = cs[lo], cs[hi]
+		}
+		if less(&cs[hi], &cs[mid], axis) {
+			cs[hi], cs[mid] = cs[mid], cs[hi]
+		}
+		pivot := cs[mid]
+		i, j := lo, hi
+		for i <= j {
+			for less(&cs[i], &pivot, axis) {
+				i++
+			}
+			for less(&pivot, &cs[j], axis) {
+				j--
+			}
+			if i <= j {
+				cs[i], cs[j] = cs[j], cs[i]
+				i++
+				j--
+			}
+		}
+		switch {
+		case n <= j:
+			hi = j
+		case n >= i:
+			lo = i
+		default:
+			return
+		}
+	}
+}
