@@ -71,6 +71,7 @@ type Peer struct {
 	history *history
 
 	keyWanted atomic.Bool
+	keyAsked  chan struct{} // capacity 1: wakes whoever waits for keyWanted
 	awaitKey  atomic.Bool // frames are useless until the next key frame
 	counts    counters
 
@@ -109,6 +110,17 @@ func (p *Peer) Messages() <-chan *streampb.ClientMessage { return p.messages }
 
 // KeyFrameWanted reports, once per request, that the next frame must be a key frame.
 func (p *Peer) KeyFrameWanted() bool { return p.keyWanted.Swap(false) }
+
+// KeyFrameAsked receives when KeyFrameWanted may have become true: a worker at rest must not poll.
+func (p *Peer) KeyFrameAsked() <-chan struct{} { return p.keyAsked }
+
+func (p *Peer) wantKey() {
+	p.keyWanted.Store(true)
+	select {
+	case p.keyAsked <- struct{}{}:
+	default:
+	}
+}
 
 // TargetBitrate is what the encoder should make now, in bits per second: what the path carries, less packet overhead
 // and some room for retransmissions.
@@ -173,7 +185,7 @@ func (p *Peer) SendFrame(au encode.AccessUnit, rec *streampb.FrameRecord) error 
 // restart makes the stream useless until a key frame, and asks for one.
 func (p *Peer) restart() {
 	p.awaitKey.Store(true)
-	p.keyWanted.Store(true)
+	p.wantKey()
 }
 
 // Run moves data until the connection ends or ctx does. It returns nil when ctx ended, Close was called or the viewer
@@ -291,7 +303,7 @@ func (p *Peer) readFeedback() {
 			switch packet := packet.(type) {
 			case *rtcp.PictureLossIndication, *rtcp.FullIntraRequest:
 				p.counts.keyRequests.Add(1)
-				p.keyWanted.Store(true)
+				p.wantKey()
 			case *rtcp.TransportLayerNack:
 				for _, pair := range packet.Nacks {
 					p.resend(now, pair.PacketList())

@@ -129,6 +129,7 @@ func (s *Server) negotiate(ctx context.Context, pc *webrtc.PeerConnection, codec
 		outbox:    newOutbox(),
 		control:   newController(),
 		history:   newHistory(),
+		keyAsked:  make(chan struct{}, 1),
 		connected: make(chan struct{}),
 		over:      make(chan struct{}),
 	}
