@@ -21,9 +21,9 @@ const Scheme = "builtin://"
 const maxTriangles = 100_000_000
 
 // Names lists what Open knows.
-func Names() []string { return []string{"cube", "spheres"} }
+func Names() []string { return []string{"cube", "engine", "spheres"} }
 
-// Open makes the model that a URI such as builtin://cube names, in any case. builtin://spheres?triangles=5000000 is
+// Open makes the model that a URI such as builtin://engine names, in any case. builtin://spheres?triangles=5000000 is
 // the sphere sample repeated until it has at least that many triangles. progress may be nil; it gets 0..1, from any goroutine.
 func Open(ctx context.Context, uri string, progress func(done float64)) (*scene.Model, error) {
 	if progress == nil {
@@ -40,6 +40,8 @@ func Open(ctx context.Context, uri string, progress func(done float64)) (*scene.
 	switch name {
 	case "cube":
 		return cube(), nil
+	case "engine":
+		return engine(ctx, progress)
 	case "spheres":
 		triangles, err := triangleCount(u)
 		if err != nil {

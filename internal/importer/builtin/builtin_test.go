@@ -51,6 +51,24 @@ func TestCube(t *testing.T) {
 	check(t, m)
 }
 
+func TestEngine(t *testing.T) {
+	m := open(t, "builtin://engine")
+	check(t, m)
+	parts := 0
+	for _, n := range m.Nodes {
+		if n.Mesh >= 0 {
+			parts++
+		}
+		if n.Name == "" {
+			t.Error("a node has no name")
+		}
+	}
+	t.Logf("%d triangles, %d parts, %d nodes, %d meshes, %d materials, %v", m.Triangles, parts, len(m.Nodes), len(m.Meshes), len(m.Materials), m.Bounds)
+	if m.Triangles < 1_000_000 || parts < 200 || len(m.Materials) < 12 {
+		t.Error("the sample is too small")
+	}
+}
+
 func TestSpheres(t *testing.T) {
 	m := open(t, "builtin://spheres")
 	if len(m.Materials) != 35 || len(m.Meshes) != 35 {

@@ -43,6 +43,9 @@ func fillet(p []geom.Vec2, radius float32, closed bool) []geom.Vec2 {
 	const step = 20 * math.Pi / 180
 	n := len(p)
 	var out []geom.Vec2
+	same := func(a, b geom.Vec2) bool { // two arcs may meet in the middle of an edge
+		return math.Hypot(float64(a[0]-b[0]), float64(a[1]-b[1])) < 0.05*float64(radius)
+	}
 	for i := range p {
 		if !closed && (i == 0 || i == n-1) {
 			out = append(out, p[i])
@@ -58,7 +61,7 @@ func fillet(p []geom.Vec2, radius float32, closed bool) []geom.Vec2 {
 			out = append(out, b)
 			continue
 		}
-		back := min(float64(radius)/math.Tan(half), ul*0.49, vl*0.49) // along the edges to the tangent points
+		back := min(float64(radius)/math.Tan(half), ul/2, vl/2) // along the edges to the tangent points
 		r := back * math.Tan(half)
 		bx, by := ux+vx, uy+vy
 		bl := math.Hypot(bx, by)
@@ -69,8 +72,13 @@ func fillet(p []geom.Vec2, radius float32, closed bool) []geom.Vec2 {
 		steps := max(2, int(math.Ceil(math.Abs(sweep)/step)))
 		for k := range steps + 1 {
 			s, cs := math.Sincos(a0 + sweep*float64(k)/float64(steps))
-			out = append(out, geom.Vec2{float32(cx + r*cs), float32(cy + r*s)})
+			if q := (geom.Vec2{float32(cx + r*cs), float32(cy + r*s)}); len(out) == 0 || !same(out[len(out)-1], q) {
+				out = append(out, q)
+			}
 		}
+	}
+	if closed && same(out[0], out[len(out)-1]) {
+		out = out[:len(out)-1]
 	}
 	return out
 }
@@ -203,4 +211,28 @@ func cross(a, b, c geom.Vec2) float32 {
 
 func inside(a, b, c, q geom.Vec2) bool {
 	return cross(a, b, q) >= 0 && cross(b, c, q) >= 0 && cross(c, a, q) >= 0
+}
+
+// convexHull returns the hull of the points, counter-clockwise (Andrew's monotone chain).
+func convexHull(points []geom.Vec2) []geom.Vec2 {
+	p := slices.Clone(points)
+	slices.SortFunc(p, func(a, b geom.Vec2) int {
+		if c := cmpFloat(a[0], b[0]); c != 0 {
+			return c
+		}
+		return cmpFloat(a[1], b[1])
+	})
+	half := func(p []geom.Vec2) []geom.Vec2 {
+		var h []geom.Vec2
+		for _, q := range p {
+			for len(h) >= 2 && cross(h[len(h)-2], h[len(h)-1], q) <= 0 {
+				h = h[:len(h)-1]
+			}
+			h = append(h, q)
+		}
+		return h[:len(h)-1]
+	}
+	lower := half(p)
+	slices.Reverse(p)
+	return append(lower, half(p)...)
 }
