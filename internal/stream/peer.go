@@ -72,7 +72,7 @@ type Peer struct {
 
 	keyWanted atomic.Bool
 	keyAsked  chan struct{} // capacity 1: wakes whoever waits for keyWanted
-	awaitKey  atomic.Bool // frames are useless until the next key frame
+	awaitKey  atomic.Bool   // frames are useless until the next key frame
 	counts    counters
 
 	connectOnce sync.Once
