@@ -20,6 +20,7 @@ import (
 	"github.com/heliograph/heliograph/internal/pki"
 	"github.com/heliograph/heliograph/internal/render"
 	"github.com/heliograph/heliograph/internal/scene"
+	"github.com/heliograph/heliograph/internal/stream"
 	"github.com/heliograph/heliograph/internal/streampb"
 	"github.com/heliograph/heliograph/internal/token"
 	"github.com/heliograph/heliograph/internal/workerrpc"
@@ -186,6 +187,7 @@ func (p *fakePeer) Run(ctx context.Context) error {
 func (p *fakePeer) Poses() *mailbox.Latest[*streampb.Pose]   { return p.poses }
 func (p *fakePeer) Messages() <-chan *streampb.ClientMessage { return p.messages }
 func (p *fakePeer) KeyFrameWanted() bool                     { return false }
+func (p *fakePeer) KeyFrameAsked() <-chan struct{}           { return nil }
 func (p *fakePeer) TargetBitrate() int                       { return 4_000_000 }
 
 func (p *fakePeer) Send(m *streampb.ServerMessage) error {
@@ -340,7 +342,7 @@ func newBench(t *testing.T, change func(*workerrpc.WorkerConfig)) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.accept = func(transport) (acceptor, error) { return b.server, nil }
+	b.accept = func(stream.Config) (acceptor, error) { return b.server, nil }
 	ctx, stop := context.WithCancel(context.Background())
 	b.stop = stop
 	go func() { b.done <- b.Run(ctx) }()

@@ -18,6 +18,7 @@ import (
 type media interface {
 	SendFrame(au encode.AccessUnit, rec *streampb.FrameRecord) error
 	KeyFrameWanted() bool
+	KeyFrameAsked() <-chan struct{} // KeyFrameWanted may have become true
 	TargetBitrate() int
 }
 
@@ -219,13 +220,15 @@ func (h *hub) messages(ctx context.Context, v *viewer) {
 	}
 }
 
-// poses hands the newest pose to the frame loop.
+// poses hands the newest pose to the frame loop, and wakes it for key frames.
 func (h *hub) poses(ctx context.Context, v *viewer) {
 	box := v.peer.Poses()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-v.peer.KeyFrameAsked():
+			h.s.frames.Wake()
 		case <-box.Ready():
 			if p, ok := box.Take(); ok {
 				h.s.frames.SetPose(p, time.Now())

@@ -1,24 +1,26 @@
 package worker
 
 import (
-	"log/slog"
-	"net"
+	"context"
 
-	"github.com/heliograph/heliograph/internal/arr"
-	"github.com/heliograph/heliograph/internal/encode"
+	"github.com/heliograph/heliograph/internal/stream"
 )
 
-// transport is what a server of viewers works with.
-type transport struct {
-	udp    net.PacketConn
-	tcp    net.Listener // ICE-TCP
-	ips    []net.IP     // for ICE candidates
-	codecs []encode.Codec
-	log    *slog.Logger
+// streamServer makes *stream.Server an acceptor.
+type streamServer struct{ *stream.Server }
+
+func newStreamServer(c stream.Config) (acceptor, error) {
+	s, err := stream.NewServer(c)
+	if err != nil {
+		return nil, err
+	}
+	return streamServer{s}, nil
 }
 
-func newStreamServer(transport) (acceptor, error) {
-	return nil, arr.Errorf(arr.CodeUnavailable, "This worker cannot stream yet.")
+func (s streamServer) Accept(ctx context.Context, offer string) (joined, error) {
+	p, answer, err := s.Server.Accept(ctx, offer)
+	if err != nil {
+		return joined{}, err
+	}
+	return joined{peer: p, id: p.ID(), codec: p.Codec(), answer: answer}, nil
 }
-
-func splitTCP(l net.Listener) (https, ice net.Listener) { return l, nil }

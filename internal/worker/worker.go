@@ -24,6 +24,7 @@ import (
 	"github.com/heliograph/heliograph/internal/encode"
 	"github.com/heliograph/heliograph/internal/render"
 	"github.com/heliograph/heliograph/internal/scene"
+	"github.com/heliograph/heliograph/internal/stream"
 	"github.com/heliograph/heliograph/internal/streampb"
 	"github.com/heliograph/heliograph/internal/token"
 	"github.com/heliograph/heliograph/internal/worker/frame"
@@ -61,7 +62,7 @@ type Session struct {
 	frames   *frame.Loop
 	hub      *hub
 	still    chan struct{} // held while a snapshot is drawn
-	accept   func(transport) (acceptor, error)
+	accept   func(stream.Config) (acceptor, error)
 	encoders func() Encoders
 
 	engine func() (render.Engine, error)
@@ -147,7 +148,7 @@ func (s *Session) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	https, ice := splitTCP(p.handshake)
+	https, ice := stream.SplitTCP(p.handshake)
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.serve(ctx, https, s.handshakeRoutes(s.api)) })
@@ -156,7 +157,11 @@ func (s *Session) Run(ctx context.Context) error {
 	g.Go(func() error { return s.loads.Run(ctx) })
 	g.Go(func() error {
 		return s.hub.Run(ctx, func() (acceptor, error) {
-			return s.accept(transport{udp: p.udp, tcp: ice, ips: ips, codecs: s.encoders().Available(), log: s.opt.Log})
+			codecs := s.encoders().Available()
+			if len(codecs) == 0 {
+				return nil, arr.Errorf(arr.CodeUnavailable, "This worker has no video encoder: neither libopenh264 nor libvpx was found.")
+			}
+			return s.accept(stream.Config{UDP: p.udp, TCP: ice, AdvertiseIPs: ips, Codecs: codecs, Logger: s.opt.Log})
 		})
 	})
 	g.Go(func() error {
