@@ -3,11 +3,13 @@ package token
 import (
 	"cmp"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -125,13 +127,24 @@ func (c *claims) check(now time.Time) error {
 	return nil
 }
 
+// maxKnown bounds the tokens that a Verifier remembers.
+const maxKnown = 4096
+
 // Verifier checks tokens. Safe for concurrent use.
 type Verifier struct {
 	key func(kid string) (jose.JSONWebKey, bool)
+
+	// Checking a signature costs more than the rest of a request, and a client sends the same token for a day.
+	mu    sync.Mutex
+	known map[[sha256.Size]byte]claims // what genuine tokens say, by their hash; whether it is in force is asked anew
 }
 
 // NewVerifier returns a verifier for the tokens signed with keys.
-func NewVerifier(keys *Keys) *Verifier { return &Verifier{keys.verifying} }
+func NewVerifier(keys *Keys) *Verifier { return newVerifier(keys.verifying) }
+
+func newVerifier(key func(kid string) (jose.JSONWebKey, bool)) *Verifier {
+	return &Verifier{key: key, known: map[[sha256.Size]byte]claims{}}
+}
 
 // NewVerifierFromJWKS returns a verifier that trusts the keys of a JWK set, as Keys.PublicJWKS exports it.
 func NewVerifierFromJWKS(jwks string) (*Verifier, error) {
@@ -147,12 +160,13 @@ func NewVerifierFromJWKS(jwks string) (*Verifier, error) {
 			return nil, errors.New("token keys: not a public key with an id")
 		}
 	}
-	return &Verifier{func(kid string) (jose.JSONWebKey, bool) { return find(set, kid) }}, nil
+	return newVerifier(func(kid string) (jose.JSONWebKey, bool) { return find(set, kid) }), nil
 }
 
-// Verify returns the principal of a genuine token that is in force, and arr.CodeUnauthorized for any other.
+// Verify returns the principal of a genuine token that is in force, and arr.CodeUnauthorized for any other. The slices of
+// the principal are shared: do not change them.
 func (v *Verifier) Verify(raw string) (Principal, error) {
-	c, err := v.parse(raw)
+	c, err := v.genuine(raw)
 	if err == nil {
 		err = c.check(time.Now())
 	}
@@ -165,10 +179,32 @@ func (v *Verifier) Verify(raw string) (Principal, error) {
 	}, nil
 }
 
-func (v *Verifier) parse(raw string) (claims, error) {
+// genuine returns the claims of a token with a good signature.
+func (v *Verifier) genuine(raw string) (claims, error) {
 	if len(raw) > maxTokenSize {
 		return claims{}, errors.New("too long")
 	}
+	sum := sha256.Sum256([]byte(raw))
+	v.mu.Lock()
+	c, ok := v.known[sum]
+	v.mu.Unlock()
+	if ok {
+		return c, nil
+	}
+	c, err := v.parse(raw)
+	if err != nil {
+		return claims{}, err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.known) >= maxKnown { // most have expired by then, and the rest are checked once more
+		clear(v.known)
+	}
+	v.known[sum] = c
+	return c, nil
+}
+
+func (v *Verifier) parse(raw string) (claims, error) {
 	jws, err := jose.ParseSignedCompact(raw, algorithms())
 	if err != nil {
 		return claims{}, errors.New("not a signed token")

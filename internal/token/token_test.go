@@ -115,9 +115,12 @@ func TestTokenLife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := func(life, age time.Duration, ok bool) {
 			t.Helper()
-			tok := issue(t, keys, Grant{Account: account, Role: RoleClient, Life: life})
+			tok, verifier := issue(t, keys, Grant{Account: account, Role: RoleClient, Life: life}), NewVerifier(keys)
+			if _, err := verifier.Verify(tok); err != nil { // now it is known, which must not lengthen its life
+				t.Error(err)
+			}
 			time.Sleep(age)
-			if _, err := NewVerifier(keys).Verify(tok); (err == nil) != ok {
+			if _, err := verifier.Verify(tok); (err == nil) != ok {
 				t.Errorf("token for %v after %v: %v", life, age, err)
 			}
 		}
@@ -164,6 +167,23 @@ func TestPayloadHasNoURLAlphabet(t *testing.T) {
 			r.Errorf("header %q: %v", header, err)
 		}
 	})
+}
+
+func TestVerifierForgetsInTime(t *testing.T) {
+	keys := openKeys(t, ES256)
+	v := NewVerifier(keys)
+	for i := range maxKnown + 1 {
+		v.known[[32]byte{byte(i), byte(i >> 8)}] = claims{}
+	}
+	tok := issue(t, keys, Grant{Account: account, Role: RoleClient})
+	for range 2 {
+		if _, err := v.Verify(tok); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(v.known) != 1 {
+		t.Errorf("%d tokens remembered", len(v.known))
+	}
 }
 
 func TestIssueRefuses(t *testing.T) {
@@ -408,11 +428,15 @@ func BenchmarkVerify(b *testing.B) {
 	for _, alg := range []Algorithm{ES256, RS256} {
 		b.Run(string(alg), func(b *testing.B) {
 			keys := openKeys(b, alg)
-			raw, v := issue(b, keys, Grant{Account: account, Role: RoleClient}), NewVerifier(keys)
-			for b.Loop() {
-				if _, err := v.Verify(raw); err != nil {
-					b.Fatal(err)
-				}
+			raw := issue(b, keys, Grant{Account: account, Role: RoleClient})
+			for name, verify := range map[string]func(string) (claims, error){"first": NewVerifier(keys).parse, "known": NewVerifier(keys).genuine} {
+				b.Run(name, func(b *testing.B) {
+					for b.Loop() {
+						if _, err := verify(raw); err != nil {
+							b.Fatal(err)
+						}
+					}
+				})
 			}
 		})
 	}
