@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -80,6 +81,38 @@ func TestExtendMovesTheEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(4*time.Minute - time.Second)
+		p.want(t, key, arr.StatusReady)
+		time.Sleep(time.Second)
+		p.want(t, key, arr.StatusExpired)
+	})
+}
+
+// lateStore lets something happen between the decision to end a session and the update that does.
+type lateStore struct {
+	session.Store
+	before func()
+}
+
+func (s *lateStore) Update(ctx context.Context, key arr.SessionKey, fn func(*session.Record) error) (session.Record, error) {
+	if s.before != nil {
+		s.before()
+	}
+	return s.Store.Update(ctx, key, fn)
+}
+
+// TestExtendWinsAtTheEnd has an extension that was accepted in the last moment, after the reconciler read the record.
+func TestExtendWinsAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		late := &lateStore{}
+		p := newPlane(nil, func(c *session.ReconcilerConfig) { late.Store, c.Store = c.Store, late })
+		defer p.close(t)
+		key := p.create(t, "a", 5)
+		late.before = func() {
+			if _, err := p.store.Update(t.Context(), key, func(r *session.Record) error { r.LeaseMinutes = 10; return nil }); err != nil {
+				t.Error(err)
+			}
+		}
+		time.Sleep(10*time.Minute - time.Second)
 		p.want(t, key, arr.StatusReady)
 		time.Sleep(time.Second)
 		p.want(t, key, arr.StatusExpired)
