@@ -2,14 +2,21 @@ package builtin
 
 import (
 	"context"
+	"errors"
 	"math"
+	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
+
+	"go.uber.org/goleak"
 
 	"github.com/heliograph/heliograph/internal/arr"
 	"github.com/heliograph/heliograph/internal/geom"
 	"github.com/heliograph/heliograph/internal/scene"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func open(t testing.TB, uri string) *scene.Model {
 	t.Helper()
@@ -66,6 +73,29 @@ func TestEngine(t *testing.T) {
 	t.Logf("%d triangles, %d parts, %d nodes, %d meshes, %d materials, %v", m.Triangles, parts, len(m.Nodes), len(m.Meshes), len(m.Materials), m.Bounds)
 	if m.Triangles < 1_000_000 || parts < 200 || len(m.Materials) < 12 {
 		t.Error("the sample is too small")
+	}
+}
+
+func TestSameModelTwice(t *testing.T) {
+	for _, name := range Names() {
+		if !reflect.DeepEqual(open(t, Scheme+name), open(t, Scheme+name)) {
+			t.Errorf("%s: two models differ", name)
+		}
+	}
+}
+
+func TestEngineProgressAndCancel(t *testing.T) {
+	var last atomic.Uint64 // bits of the largest value: calls come from several goroutines
+	if _, err := Open(context.Background(), "builtin://engine", func(done float64) {
+		for old := last.Load(); math.Float64frombits(old) < done && !last.CompareAndSwap(old, math.Float64bits(done)); old = last.Load() {
+		}
+	}); err != nil || math.Float64frombits(last.Load()) != 1 {
+		t.Errorf("%v, progress ended at %g", err, math.Float64frombits(last.Load()))
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := Open(ctx, "builtin://engine", nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want context.Canceled", err)
 	}
 }
 
@@ -126,5 +156,11 @@ func check(t *testing.T, m *scene.Model) {
 		if open > 0 || volume <= 0 {
 			t.Errorf("mesh %s: %d open edges, volume %g m3", mesh.Name, open/2, volume)
 		}
+	}
+}
+
+func BenchmarkEngine(b *testing.B) {
+	for b.Loop() {
+		open(b, "builtin://engine")
 	}
 }

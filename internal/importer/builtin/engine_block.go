@@ -74,7 +74,7 @@ func (k *kit) block(root int, bolts boltSet) {
 		x := float32(i-4) * 46
 		k.add(group, numbered("pan bolt", i), at(x, -66, -88).Mul(turn(0, math.Pi)), bolts.m8)
 	}
-	k.add(group, "drain plug", at(0, -125, -69.5).Mul(turn(0, -math.Pi/2-0.46)), bolts.m6)
+	k.add(group, "drain plug", at(0, -125, -69.5).Mul(turn(0, -math.Pi/2-0.46)), k.mesh("drain plug", func(b *body) { b.put(k.brass, hexBolt(14, 4, 1.5)) }))
 	stand := k.add(root, "stand", geom.Identity(), nil)
 	k.add(stand, "base plate", geom.Identity(), k.mesh("base plate", func(b *body) {
 		b.put(k.plastic, plateY(rounded(rect(-262, -150, 262, 120), 24), nil, -216, -198, 5))

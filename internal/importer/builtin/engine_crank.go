@@ -76,7 +76,7 @@ func (k *kit) crankshaft(b *body) {
 		x := bulkhead(i)
 		ground.add(latheX(rod(25, x-20, x+20, 1.5), 72), id)
 	}
-	ground.add(latheX(filleted([]geom.Vec2{{0, front + 15}, {21, front + 15}, {21, front + 26}, {16, front + 28}, {16, front + 80}, {0, front + 80}}, 1.5), 64), id)
+	ground.add(latheX(filleted([]geom.Vec2{{0, front + 15}, {21, front + 15}, {21, front + 26}, {16, front + 28}, {16, front + 65}, {0, front + 65}}, 1.5), 64), id)
 	ground.add(latheX(rod(46, -front-46, -front-18, 2), 96), id) // rear flange
 	web := join(
 		shifted(halfCircle(30, -18, 198), 0, crankRadius),

@@ -35,7 +35,7 @@ func (k *kit) timing(root int, bolts boltSet) {
 			{-z - 30, y + 6}, {-z - 40, y - 20}, {-84, 250}, {-84, 60}}, 10)
 		b.put(k.aluminium, plateX(outline, [][]geom.Vec2{ring(29, 72)}, front+11, front+15, 1.2))
 	}))
-	for i, p := range [][2]float32{{-76, -44}, {44, -44}, {-72, 70}, {-72, 230}, {72, 230}, {76, 136}, {0, 306}, {0, 190}} {
+	for i, p := range [][2]float32{{-60, -44}, {44, 22}, {-72, 70}, {-72, 230}, {72, 230}, {0, 268}, {0, 190}} {
 		k.add(group, numbered("front plate bolt", i), at(front+15, p[1], p[0]).Mul(turn(2, -math.Pi/2)), bolts.m6)
 	}
 	k.add(group, "timing belt", geom.Identity(), k.mesh("timing belt", func(b *body) {
