@@ -23,7 +23,7 @@ func BenchmarkEdge(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	tok, _, err := s.Issuer.Issue(token.Grant{Account: account, Role: token.RoleClient})
+	tok, _, err := token.NewIssuer(keys).Issue(token.Grant{Account: account, Role: token.RoleClient})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -407,6 +408,9 @@ func TestUnknownRoutes(t *testing.T) {
 		if got := a.Header.Get("Allow"); got != allow {
 			t.Errorf("%s %s: Allow %q, want %q", method, path, got, allow)
 		}
+		if got := a.Header.Get("api-supported-versions"); (got != "") != strings.HasPrefix(path, "/accounts") {
+			t.Errorf("%s %s: api-supported-versions %q", method, path, got)
+		}
 	}
 	f("GET", "/", 404, arr.CodeNotFound, "")
 	f("GET", "/nothing", 404, arr.CodeNotFound, "")
@@ -453,6 +457,28 @@ func TestPanicsAreAnswered(t *testing.T) {
 	a := h.do("GET", "/accounts/"+string(account)+"/token", "", as(string(account)+":x"))
 	wantError(t, a, 500, arr.CodeInternal, "An internal server error occurred.")
 	if log := h.log.String(); !strings.Contains(log, "panic: ") || !strings.Contains(log, `"status":500`) {
+		t.Errorf("log %s", log)
+	}
+}
+
+func TestPanicsHalfWayBreakTheAnswerOff(t *testing.T) {
+	h := start(t, func(c *Config) {
+		c.UI = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "100")
+			fmt.Fprint(w, "half a page")
+			_ = http.NewResponseController(w).Flush()
+			panic("oh")
+		})
+	})
+	resp, err := h.client.Get(h.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if text, err := io.ReadAll(resp.Body); err == nil {
+		t.Errorf("a whole answer: %q", text)
+	}
+	if log := h.log.String(); !strings.Contains(log, "panic: oh") {
 		t.Errorf("log %s", log)
 	}
 }

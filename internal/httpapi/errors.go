@@ -67,7 +67,7 @@ func (s *Server) explain(w http.ResponseWriter, r *http.Request, err error) (*ar
 		if r.Context().Err() != nil {
 			return arr.Errorf(arr.CodeUnavailable, "The client has left."), statusClientGone
 		}
-		s.Log.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "cv", correlation(r), "error", err)
+		s.cfg.Log.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "cv", correlation(r), "error", err)
 		e = arr.Errorf(arr.CodeInternal, "An internal server error occurred.")
 	}
 	status := statusOf(e.Code)

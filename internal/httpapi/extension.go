@@ -25,7 +25,7 @@ func (s *Server) postViewerToken(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	session, err := s.Sessions.Get(r.Context(), key)
+	session, err := s.cfg.Sessions.Get(r.Context(), key)
 	if err == nil && session.Status.Terminal() {
 		err = arr.Errorf(arr.CodeSessionEnded, "The session has ended with status %s.", session.Status)
 	}
@@ -33,14 +33,14 @@ func (s *Server) postViewerToken(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	viewer, expires, err := s.Issuer.Issue(token.Grant{Account: key.Account, Session: key.ID})
+	viewer, expires, err := s.cfg.Issuer.Issue(token.Grant{Account: key.Account, Session: key.ID})
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
 	// The token stands in the fragment, which browsers send nowhere.
 	fragment := url.Values{"account": {string(key.Account)}, "session": {string(key.ID)}, "token": {viewer.Reveal()}}
-	pages := cmp.Or(s.DashboardURL, s.origin(withOrigin(r)))
+	pages := cmp.Or(s.cfg.DashboardURL, s.origin(withOrigin(r)))
 	noStore(w.Header())
 	writeJSON(w, http.StatusOK, viewerToken{
 		Token: viewer.Reveal(), ExpiresAt: expires.UTC(), ViewerURL: pages + "/viewer/#" + fragment.Encode(),
@@ -79,13 +79,13 @@ func (s *Server) logTail(r *http.Request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.Sessions.Get(r.Context(), key); err != nil {
+	if _, err := s.cfg.Sessions.Get(r.Context(), key); err != nil {
 		return nil, err
 	}
-	if s.Logs == nil {
+	if s.cfg.Logs == nil {
 		return nil, arr.Errorf(arr.CodeNotImplemented, "This service keeps no logs of workers.")
 	}
-	return s.Logs.LogTail(r.Context(), key, n)
+	return s.cfg.Logs.LogTail(r.Context(), key, n)
 }
 
 // healthz says that the process serves.
@@ -95,8 +95,8 @@ func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
 
 // readyz says whether the service can take requests.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
-	if s.Ready != nil {
-		if err := s.Ready(r.Context()); err != nil {
+	if s.cfg.Ready != nil {
+		if err := s.cfg.Ready(r.Context()); err != nil {
 			s.fail(w, r, arr.Errorf(arr.CodeUnavailable, "The service is not ready."))
 			return
 		}

@@ -56,7 +56,7 @@ func (s *Server) observe(next http.Handler) http.Handler {
 				status = http.StatusOK // what net/http makes of a handler that wrote nothing
 			}
 			s.metrics.observe(r, status, took)
-			s.Log.InfoContext(r.Context(), "request",
+			s.cfg.Log.InfoContext(r.Context(), "request",
 				"method", r.Method, "path", r.URL.Path, "status", status, "bytes", rec.bytes, "took", took,
 				"remote", r.RemoteAddr, "cv", correlation(r), "clientRequestId", printable(r.Header.Get("X-Ms-Client-Request-Id")))
 		}()
@@ -99,13 +99,19 @@ func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 func (s *Server) recoverPanics(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
-			switch p := recover(); p {
+			p := recover()
+			switch p {
 			case nil:
+				return
 			case http.ErrAbortHandler: // how a relay ends a broken answer
 				panic(p)
-			default:
-				s.fail(w, r, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 			}
+			err := fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			if rec, ok := w.(*recorder); ok && rec.status != 0 { // too late for another answer: break this one off
+				s.cfg.Log.ErrorContext(r.Context(), "request failed half-way", "path", r.URL.Path, "cv", correlation(r), "error", err)
+				panic(http.ErrAbortHandler)
+			}
+			s.fail(w, r, err)
 		}()
 		next.ServeHTTP(w, r)
 	})
@@ -122,11 +128,11 @@ func (s *Server) secure(next http.Handler) http.Handler {
 // cors lets web pages of the configured origins call the API. Tokens travel in a header and never in a cookie, so an
 // allowed origin gains nothing that its page does not hold already.
 func (s *Server) cors(next http.Handler) http.Handler {
-	anyOrigin := slices.Contains(s.AllowedOrigins, "*")
+	anyOrigin := slices.Contains(s.cfg.AllowedOrigins, "*")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, origin := w.Header(), r.Header.Get("Origin")
 		h.Add("Vary", "Origin")
-		allowed := origin != "" && (anyOrigin || slices.Contains(s.AllowedOrigins, origin))
+		allowed := origin != "" && (anyOrigin || slices.Contains(s.cfg.AllowedOrigins, origin))
 		if allowed {
 			h.Set("Access-Control-Allow-Origin", origin)
 			h.Set("Access-Control-Expose-Headers", "MS-CV, Location, Retry-After")
@@ -145,9 +151,13 @@ func (s *Server) cors(next http.Handler) http.Handler {
 }
 
 // announce names the accepted versions, as every answer of the data plane does (contract section 3).
-func (s *Server) announce(next http.Handler) http.Handler {
+func announce(h http.Header) {
+	h["api-supported-versions"] = []string{"2021-01-01-preview, 2021-01-01"}
+}
+
+func announced(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header()["api-supported-versions"] = []string{"2021-01-01-preview, 2021-01-01"}
+		announce(w.Header())
 		next.ServeHTTP(w, r)
 	})
 }
@@ -155,7 +165,7 @@ func (s *Server) announce(next http.Handler) http.Handler {
 func (s *Server) authenticate(need access) middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			p, err := s.Verifier.Verify(bearer(r))
+			p, err := s.cfg.Verifier.Verify(bearer(r))
 			if err == nil {
 				err = need.check(&p, r)
 			}

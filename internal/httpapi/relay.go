@@ -61,7 +61,7 @@ func (s *Server) relay(w http.ResponseWriter, r *http.Request, urlPath, mount st
 		s.fail(w, r, err)
 		return
 	}
-	session, err := s.Sessions.Get(r.Context(), key)
+	session, err := s.cfg.Sessions.Get(r.Context(), key)
 	switch {
 	case err != nil:
 	case session.Status == arr.StatusStarting:
@@ -87,13 +87,13 @@ func (s *Server) relay(w http.ResponseWriter, r *http.Request, urlPath, mount st
 
 // pathPrefix is the path under which a proxy serves this server, if any.
 func (s *Server) pathPrefix() string {
-	u, _ := url.Parse(s.ExternalURL) // checked by New
+	u, _ := url.Parse(s.cfg.ExternalURL) // checked by New
 	return u.Path
 }
 
 func (s *Server) newProxy() *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
-		Transport:     s.WorkerTransport,
+		Transport:     s.cfg.WorkerTransport,
 		FlushInterval: -1,
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			t, _ := pr.In.Context().Value(targetKey{}).(target)
@@ -107,12 +107,12 @@ func (s *Server) newProxy() *httputil.ReverseProxy {
 			if errors.As(err, &tooLong) {
 				err = arr.Errorf(arr.CodeBadRequest, "The request was malformed.")
 			} else if r.Context().Err() == nil {
-				s.Log.WarnContext(r.Context(), "worker does not answer", "path", r.URL.Path, "cv", correlation(r), "error", err)
+				s.cfg.Log.WarnContext(r.Context(), "worker does not answer", "path", r.URL.Path, "cv", correlation(r), "error", err)
 				err = arr.Errorf(arr.CodeUnavailable, "The session's worker does not answer.")
 			}
 			s.fail(w, r, err)
 		},
-		ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug), // answers that broke off
+		ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug), // answers that broke off
 	}
 }
 

@@ -91,9 +91,12 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case clean && pattern != "":
 		s.mux.ServeHTTP(w, r)
-	case clean && s.UI != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead) && !isAPI(r.URL.Path):
-		s.UI.ServeHTTP(w, r)
+	case clean && s.cfg.UI != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead) && !isAPI(r.URL.Path):
+		s.cfg.UI.ServeHTTP(w, r)
 	default:
+		if isAPI(r.URL.Path) {
+			announce(w.Header())
+		}
 		var mux muxAnswer
 		h.ServeHTTP(&mux, r)
 		err := arr.Errorf(arr.CodeNotFound, "There is nothing at this path.")

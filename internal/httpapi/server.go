@@ -71,7 +71,7 @@ type Config struct {
 
 // Server is the REST edge. It starts no goroutines; serve Handler with net/http.
 type Server struct {
-	Config
+	cfg     Config
 	mux     *http.ServeMux
 	limits  *limiter
 	metrics metrics
@@ -97,7 +97,7 @@ func New(c Config) (*Server, error) {
 	if c.WorkerTransport == nil {
 		c.WorkerTransport = http.DefaultTransport
 	}
-	s := &Server{Config: c, mux: http.NewServeMux(), limits: newLimiter(c.RatePerSecond, c.RateBurst), metrics: newMetrics()}
+	s := &Server{cfg: c, mux: http.NewServeMux(), limits: newLimiter(c.RatePerSecond, c.RateBurst), metrics: newMetrics()}
 	s.proxy = s.newProxy()
 	if c.Metrics != nil {
 		if err := s.metrics.register(c.Metrics); err != nil {
@@ -127,7 +127,7 @@ func (s *Server) Handler() http.Handler {
 // before form before existence. The rate limit follows the token, since anybody may write anybody's account into a path.
 func (s *Server) guard(need access, form middleware, h http.Handler) http.Handler {
 	return chain(h,
-		s.announce,           // api-supported-versions
+		announced,            // api-supported-versions
 		s.authenticate(need), // 401, 403
 		s.limitRate,          // 429
 		form,                 // 400, 422

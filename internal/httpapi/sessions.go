@@ -28,7 +28,7 @@ func (d dataPlane) CreateSession(ctx context.Context, r arrapi.CreateSessionRequ
 	if err != nil {
 		return nil, err
 	}
-	session, created, err := d.s.Sessions.Create(ctx, key, size, r.Body.MaxLeaseTimeMinutes)
+	session, created, err := d.s.cfg.Sessions.Create(ctx, key, size, r.Body.MaxLeaseTimeMinutes)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func (d dataPlane) GetSession(ctx context.Context, r arrapi.GetSessionRequestObj
 	if err != nil {
 		return nil, err
 	}
-	session, err := d.s.Sessions.Get(ctx, key)
+	session, err := d.s.cfg.Sessions.Get(ctx, key)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func (d dataPlane) UpdateSession(ctx context.Context, r arrapi.UpdateSessionRequ
 	if err != nil {
 		return nil, err
 	}
-	session, err := d.s.Sessions.Extend(ctx, key, r.Body.MaxLeaseTimeMinutes)
+	session, err := d.s.cfg.Sessions.Extend(ctx, key, r.Body.MaxLeaseTimeMinutes)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func (d dataPlane) StopSession(ctx context.Context, r arrapi.StopSessionRequestO
 	if err != nil {
 		return nil, err
 	}
-	if err := d.s.Sessions.Stop(ctx, key); err != nil {
+	if err := d.s.cfg.Sessions.Stop(ctx, key); err != nil {
 		return nil, err
 	}
 	return arrapi.StopSession204Response{}, nil
@@ -82,7 +82,7 @@ func (d dataPlane) ListSessions(ctx context.Context, r arrapi.ListSessionsReques
 	if r.Params.After != nil {
 		after = *r.Params.After
 	}
-	sessions, next, err := d.s.Sessions.List(ctx, account, after, d.s.PageSize)
+	sessions, next, err := d.s.cfg.Sessions.List(ctx, account, after, d.s.cfg.PageSize)
 	if err != nil {
 		return nil, err
 	}
@@ -165,8 +165,8 @@ func withOrigin(r *http.Request) context.Context {
 
 // origin is what absolute links begin with (contract section 6).
 func (s *Server) origin(ctx context.Context) string {
-	if s.ExternalURL != "" {
-		return s.ExternalURL
+	if s.cfg.ExternalURL != "" {
+		return s.cfg.ExternalURL
 	}
 	origin, _ := ctx.Value(originKey{}).(string)
 	return origin

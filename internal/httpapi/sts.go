@@ -19,7 +19,7 @@ func (s *Server) getToken(w http.ResponseWriter, r *http.Request) {
 	}
 	var access token.Secret
 	if err == nil {
-		access, _, err = s.Issuer.Issue(token.Grant{Account: account, Role: token.RoleAdministrator})
+		access, _, err = s.cfg.Issuer.Issue(token.Grant{Account: account, Role: token.RoleAdministrator})
 	}
 	if err != nil {
 		s.failBare(w, r, err)
@@ -39,5 +39,5 @@ func (s *Server) checkAccountKey(ctx context.Context, path, credentials string) 
 	if err != nil {
 		return "", arr.Errorf(arr.CodeUnauthorized, "%v", err)
 	}
-	return account, s.Accounts.CheckKey(ctx, account, token.Secret(key))
+	return account, s.cfg.Accounts.CheckKey(ctx, account, token.Secret(key))
 }

@@ -3,6 +3,8 @@ package conformance
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
+	"io"
 	"net/http"
 	"os"
 	"slices"
@@ -108,6 +110,69 @@ func TestFullService(t *testing.T) {
 	}
 	if p := sessionOf(t, s.get(t, ids[0]), http.StatusOK); p.Status != "Ready" {
 		t.Errorf("the one session is %s", p.Status)
+	}
+}
+
+// TestExtensions: what the control plane serves beyond the contract reaches the worker and its log.
+func TestExtensions(t *testing.T) {
+	t.Parallel()
+	server := devserver.Start(t, devserver.Options{})
+	s := &suite{Target: targetOf(t, server)}
+	s.token = s.buyToken(t)
+	id := s.name(t)
+	sessionOf(t, s.put(t, id, settings(5, "Standard")), http.StatusCreated)
+	s.await(t, id, "Ready")
+
+	ask := func(method, path, token string) (status int, header http.Header, body string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), method, s.Endpoint+path, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		resp, err := s.Client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = resp.Body.Close() }()
+		text, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, resp.Header, string(text)
+	}
+	var viewer struct {
+		Token     string    `json:"token"`
+		ExpiresAt time.Time `json:"expiresAt"`
+		ViewerURL string    `json:"viewerUrl"`
+	}
+	status, _, body := ask("POST", s.session(id)+"/viewer-token", s.token)
+	if status != http.StatusOK {
+		t.Fatalf("viewer token: %d %s", status, body)
+	}
+	decode(t, []byte(body), &viewer)
+	if want := server.Dashboard + "viewer/#account=" + s.AccountID + "&session=" + id + "&token=" + viewer.Token; viewer.ViewerURL != want {
+		t.Errorf("viewer URL %s", viewer.ViewerURL)
+	}
+	for name, token := range map[string]string{"account": s.token, "viewer": viewer.Token} {
+		status, header, body := ask("GET", s.session(id)+"/inspector/status", token)
+		if status != http.StatusOK || !json.Valid([]byte(body)) || len(header.Values("X-Content-Type-Options")) != 1 {
+			t.Errorf("inspector with the %s token: %d %s, %v", name, status, body, header)
+		}
+	}
+	if status, _, _ := ask("GET", "/accounts/"+s.AccountID+"/sessions?"+version, viewer.Token); status != http.StatusForbidden {
+		t.Errorf("the viewer token lists sessions: %d", status)
+	}
+	if status, header, body := ask("GET", s.session(id)+"/log?tail=5", s.token); status != http.StatusOK || body == "" ||
+		header.Get("Content-Type") != "text/plain; charset=utf-8" {
+		t.Errorf("log: %d %q", status, body)
+	}
+	if status, _, body := ask("POST", s.session(id)+"/whep", viewer.Token); status < 400 || status >= 500 {
+		t.Errorf("an empty offer: %d %s", status, body) // the worker's refusal, relayed
+	}
+	wantStatus(t, s.stop(t, id), http.StatusNoContent)
+	if status, _, _ := ask("GET", s.session(id)+"/inspector/status", viewer.Token); status != http.StatusGone {
+		t.Errorf("inspector of an ended session: %d", status)
 	}
 }
 
