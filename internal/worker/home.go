@@ -40,6 +40,7 @@ func (s *Session) stayHome(ctx context.Context, ready workerrpc.ReadyReport) err
 	}
 	s.opt.Log.Info("session ready", "pid", os.Getpid(), "handshakePort", ready.HandshakePort,
 		"inspectorPort", ready.InspectorPort, "teraflops", ready.Teraflops, "reportTook", time.Since(started))
+	close(s.ready)
 	err = s.opt.Home.RenewLoop(ctx, c.RenewEvery, c.OrphanAfter, s.renewReport)
 	switch {
 	case ctx.Err() != nil:

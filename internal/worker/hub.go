@@ -153,6 +153,7 @@ func (h *hub) join(ctx context.Context, offer string, takeover bool) (id, answer
 	}
 	vctx, end := context.WithCancelCause(r.ctx)
 	v := &viewer{media: j.peer, joined: j, since: time.Now(), end: end, done: make(chan struct{})}
+	v.send(h.welcome(v)) // before anything else can be sent to it
 	h.mu.Lock()
 	h.viewer = v
 	h.mu.Unlock()
@@ -169,7 +170,6 @@ func (h *hub) serve(ctx context.Context, v *viewer) {
 	log := h.s.opt.Log.With("viewer", v.id)
 	log.Info("viewer joins", "codec", v.codec)
 	h.s.frames.Attach(v, v.codec)
-	v.send(h.welcome(v))
 
 	// The connection outlives ctx by what it takes to say goodbye.
 	conn, hangUp := context.WithCancel(context.WithoutCancel(ctx))

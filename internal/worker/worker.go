@@ -62,6 +62,7 @@ type Session struct {
 	frames   *frame.Loop
 	hub      *hub
 	still    chan struct{} // held while a snapshot is drawn
+	ready    chan struct{} // closed when the control plane knows of this worker
 	accept   func(stream.Config) (acceptor, error)
 	encoders func() Encoders
 
@@ -85,7 +86,7 @@ func New(o Options) (*Session, error) {
 	}
 	s := &Session{
 		opt: o, cert: cert, started: time.Now(), registry: prometheus.NewRegistry(), editor: scene.NewEditor(),
-		still: make(chan struct{}, 1), accept: newStreamServer, encoders: sync.OnceValue(o.Encoders),
+		still: make(chan struct{}, 1), ready: make(chan struct{}), accept: newStreamServer, encoders: sync.OnceValue(o.Encoders),
 		api: &rest{
 			verifier: verifier, origins: c.AllowedOrigins, log: o.Log,
 			session: arr.SessionKey{Account: arr.AccountID(c.Account), ID: arr.SessionID(c.Session)},
@@ -170,6 +171,7 @@ func (s *Session) Run(ctx context.Context) error {
 			HandshakePort: p.handshakePort(), InspectorPort: p.inspectorPort(),
 		})
 	})
+	g.Go(func() error { s.warmUp(ctx); return nil })
 	err = g.Wait()
 	if e := s.drawer.Load(); e != nil {
 		err = errors.Join(err, (*e).Close())
@@ -179,6 +181,17 @@ func (s *Session) Run(ctx context.Context) error {
 	}
 	s.opt.Log.Info("the session has ended")
 	return nil
+}
+
+// warmUp does beforehand what the first viewer would wait for, but nothing before the session is Ready. Failures are
+// told to whoever meets them.
+func (s *Session) warmUp(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-s.ready:
+		_, _ = s.engine()
+		s.encoders()
+	}
 }
 
 // serve answers HTTPS on l until ctx ends. Time limits keep slow or silent clients from holding connections.
