@@ -170,6 +170,8 @@ func TestIDs(t *testing.T) {
 	f("a%20b", 400)
 	f("a.b", 400)
 	f("%C3%A4", 400)
+	f("%2e%2e", 400)
+	f("%2E", 400)
 	wantError(t, h.do("GET", session("a.b")+version, ""), 400, arr.CodeBadRequest, "")
 	wantError(t, h.do("PATCH", session("a.b")+version, `{"maxLeaseTimeMinutes":9}`), 400, arr.CodeBadRequest, "")
 	wantError(t, h.do("POST", session("a.b")+"/:stop"+version, ""), 400, arr.CodeBadRequest, "")
@@ -349,6 +351,7 @@ func TestOrderOfJudgement(t *testing.T) {
 		f(wrong, "PATCH", session("unknown")+version, bad, 401)
 		f(wrong, "POST", session("unknown")+"/:stop"+version, "", 401)
 		f(wrong, "GET", "/accounts/x/sessions"+version, "", 401)
+		f(wrong, "GET", session("%2e%2e")+version, "", 401)
 		f(wrong, "GET", conversion+version, "", 401)
 		f(wrong, "PUT", conversion+version, bad, 401)
 	}

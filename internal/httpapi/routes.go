@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -66,7 +67,7 @@ type guardedMux struct {
 	*http.ServeMux
 	server *Server
 	doc    *openapi3.T
-	err    error // the first failure; the generated code cannot take one
+	err    error // the last failure; the generated code cannot take one
 }
 
 // HandleFunc registers the handler of an operation of the contract.
@@ -76,8 +77,8 @@ func (m *guardedMux) HandleFunc(pattern string, h func(http.ResponseWriter, *htt
 	op := item.GetOperation(method)
 	action, _ := op.Extensions["x-required-action"].(string)
 	viewer, _ := op.Extensions["x-viewer-token"].(bool)
-	if action == "" && m.err == nil {
-		m.err = fmt.Errorf("operation %s names no x-required-action", op.OperationID)
+	if !slices.Contains(token.RoleAdministrator.Actions(), token.Action(action)) {
+		m.err = fmt.Errorf("operation %s names no known x-required-action", op.OperationID)
 	}
 	form := m.server.validate(&routers.Route{Spec: m.doc, Path: urlPath, PathItem: item, Method: method, Operation: op})
 	m.Handle(pattern, m.server.guard(access{token.Action(action), viewer}, form, frame(http.HandlerFunc(h))))
@@ -86,7 +87,8 @@ func (m *guardedMux) HandleFunc(pattern string, h func(http.ResponseWriter, *htt
 // route serves what the mux knows; for the rest it replaces the mux's plain-text answers.
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	// The mux would redirect an unclean path, which drops the body and, in some clients, the token.
-	clean := path.Clean(r.URL.Path) == strings.TrimSuffix(r.URL.Path, "/") || r.URL.Path == "/"
+	escaped := r.URL.EscapedPath()
+	clean := path.Clean(escaped) == strings.TrimSuffix(escaped, "/") || escaped == "/"
 	h, pattern := s.mux.Handler(r)
 	switch {
 	case clean && pattern != "":
@@ -98,13 +100,15 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 			announce(w.Header())
 		}
 		var mux muxAnswer
-		h.ServeHTTP(&mux, r)
-		err := arr.Errorf(arr.CodeNotFound, "There is nothing at this path.")
-		if clean && mux.status == http.StatusMethodNotAllowed {
-			w.Header()["Allow"] = mux.Header()["Allow"]
-			err = arr.Errorf(arr.CodeMethodNotAllowed, "The method %s is not allowed here.", r.Method)
+		if clean {
+			h.ServeHTTP(&mux, r) // without a pattern, h is the mux's own
 		}
-		s.fail(w, r, err)
+		if mux.status == http.StatusMethodNotAllowed {
+			w.Header()["Allow"] = mux.Header()["Allow"]
+			s.fail(w, r, arr.Errorf(arr.CodeMethodNotAllowed, "The method %s is not allowed here.", r.Method))
+			return
+		}
+		s.fail(w, r, arr.Errorf(arr.CodeNotFound, "There is nothing at this path."))
 	}
 }
 
