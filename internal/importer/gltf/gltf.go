@@ -35,7 +35,7 @@ type Options struct {
 const (
 	freeGeometry    = 64 << 20
 	geometryPerByte = 256
-	freeImages      = 640 << 20 // one image of 8192 x 8192 needs 256 MiB, and as much again while it is converted
+	freeImages      = 576 << 20 // one image of 8192 x 8192 needs 256 MiB, and as much again while it is converted
 	imagesPerByte   = 64
 )
 

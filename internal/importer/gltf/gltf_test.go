@@ -319,6 +319,7 @@ func TestImageBomb(t *testing.T) {
 		{header(16384, 16384), "memory allowed"},
 		{header(64, 64), "cannot be decoded"},
 		{[]byte("GIF89a"), "neither PNG nor JPEG"},
+		{append([]byte("\xff\xd8\xff"), bytes.Repeat([]byte("\xff\xda\x00"), 101)...), "101 scans"},
 	} {
 		if _, err := openText(withImage(c.img), nil); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v, want %q", err, c.want)

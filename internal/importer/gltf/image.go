@@ -17,6 +17,10 @@ import (
 // maxSide is the largest texture, in pixels a side.
 const maxSide = 16384
 
+// maxScans bounds the passes over a progressive JPEG. Usual are about ten; each scan costs as much time as the whole
+// picture, in a few bytes. Its marker cannot occur inside of compressed data.
+const maxScans = 100
+
 // imageJob decodes one image for all the textures that show it.
 type imageJob struct {
 	at       string
@@ -58,6 +62,9 @@ func (l *loader) decodeImage(job *imageJob) error {
 	case bytes.HasPrefix(d, []byte("\x89PNG\r\n\x1a\n")):
 	case bytes.HasPrefix(d, []byte("\xff\xd8\xff")):
 		decodeConfig, decode = jpeg.DecodeConfig, jpeg.Decode
+		if n := bytes.Count(d, []byte("\xff\xda")); n > maxScans {
+			return fail(job.at, "the JPEG image has %d scans; at most %d are allowed", n, maxScans)
+		}
 	case len(d) >= 12 && string(d[:4]) == "RIFF" && string(d[8:12]) == "WEBP":
 		decodeConfig, decode = webp.DecodeConfig, webp.Decode
 	default:

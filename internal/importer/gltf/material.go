@@ -43,7 +43,7 @@ func (l *loader) fill(p *plan, m *scene.Material, src *material, at string) erro
 	set(&m.Roughness, pbr.RoughnessFactor)
 	if sg := ext.SpecularGlossiness; sg != nil && baseColorTex == nil && pbr.BaseColorFactor == nil {
 		// Only the dielectric part: its diffuse colour, and glossiness as the inverse of roughness.
-		l.warn("The specular part of specular-glossiness materials is left out (first seen in %q).", src.Name)
+		l.warn("The specular part of specular-glossiness materials is left out.")
 		m.Metallic, m.Roughness = 0, 0
 		if sg.DiffuseFactor != nil {
 			m.BaseColor = geom.Vec4(*sg.DiffuseFactor)

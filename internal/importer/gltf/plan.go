@@ -159,10 +159,10 @@ func (l *loader) planPrimitive(p *plan, out *scene.Mesh, src *primitive, at stri
 	case key.mode < 0 || key.mode > modeFan:
 		return 0, fail(at+"/mode", "%d is not a primitive mode", key.mode)
 	case key.mode < modeTriangles:
-		l.warn("Points and lines are left out (first seen in mesh %q).", out.Name)
+		l.warn("Points and lines are left out.")
 		return 0, nil
 	case key.position < 0:
-		l.warn("A part of mesh %q has no positions and is left out.", out.Name)
+		l.warn("Parts of meshes without positions are left out.")
 		return 0, nil
 	}
 	if len(src.Targets) > 0 {
