@@ -127,9 +127,6 @@ func checkPrimitive(tb testing.TB, name string, p *scene.Primitive) {
 	if p.Material == nil || len(p.Normals) != n || len(p.Indices)%3 != 0 {
 		tb.Fatalf("%s: material %v, %d normals for %d positions, %d indices", name, p.Material, len(p.Normals), n, len(p.Indices))
 	}
-	if p.Material.NormalTex.Texture != nil && p.Tangents == nil {
-		tb.Errorf("%s has a normal map and no tangents", name)
-	}
 	for _, i := range p.Indices {
 		if int(i) >= n {
 			tb.Fatalf("%s: index %d of %d vertices", name, i, n)

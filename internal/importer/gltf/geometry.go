@@ -69,12 +69,6 @@ func (l *loader) geometryJob(g *geometry) error {
 			return err
 		}
 	}
-	if k.tangentUV >= 0 {
-		if err := l.geometry.take(40*int64(len(p.Positions)), g.at); err != nil {
-			return err
-		}
-		deriveTangents(p, k.tangentUV)
-	}
 	return nil
 }
 
@@ -261,41 +255,6 @@ func spread[V any](values []V, indices []uint32) []V {
 		out[i] = values[k]
 	}
 	return out
-}
-
-// deriveTangents computes per-vertex tangents from a UV set (0 or 1), weighted by area; without that set they follow an
-// arbitrary direction. Vertices are not split: where mirrored UVs meet in one vertex, the larger side wins.
-func deriveTangents(p *scene.Primitive, set int) {
-	uv := p.UV0
-	if set == 1 {
-		uv = p.UV1
-	}
-	along, across := make([]geom.Vec3, len(p.Positions)), make([]geom.Vec3, len(p.Positions))
-	for i := 0; uv != nil && i < len(p.Indices); i += 3 {
-		a, b, c := p.Indices[i], p.Indices[i+1], p.Indices[i+2]
-		e1, e2 := p.Positions[b].Sub(p.Positions[a]), p.Positions[c].Sub(p.Positions[a])
-		du1, dv1 := uv[b][0]-uv[a][0], uv[b][1]-uv[a][1]
-		du2, dv2 := uv[c][0]-uv[a][0], uv[c][1]-uv[a][1]
-		det := du1*dv2 - du2*dv1
-		if det == 0 {
-			continue
-		}
-		weight := e1.Cross(e2).Len() * sign(det)
-		t := e1.Mul(dv2).Sub(e2.Mul(dv1)).Normalize().Mul(weight)
-		s := e2.Mul(du1).Sub(e1.Mul(du2)).Normalize().Mul(weight)
-		for _, v := range []uint32{a, b, c} {
-			along[v], across[v] = along[v].Add(t), across[v].Add(s)
-		}
-	}
-	p.Tangents = make([]geom.Vec4, len(p.Positions))
-	for i, n := range p.Normals {
-		t := along[i].Sub(n.Mul(n.Dot(along[i]))).Normalize()
-		if l := t.Len(); !(l > 0.9 && l < 1.1) {
-			t = perpendicular(n)
-		}
-		// V grows downwards in images, bitangents point up: w = +1 where UVs are not mirrored (section 3.7.2.1).
-		p.Tangents[i] = geom.Vec4{t[0], t[1], t[2], -sign(n.Cross(t).Dot(across[i]))}
-	}
 }
 
 // perpendicular returns some unit vector across n.

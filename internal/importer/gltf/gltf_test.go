@@ -356,25 +356,21 @@ func TestTextureTransform(t *testing.T) {
 	}
 }
 
-func TestTangentsFollowTheUVs(t *testing.T) {
+// TestTangents: they are kept for a normal map only, and made unit.
+func TestTangents(t *testing.T) {
 	tile := base64.StdEncoding.EncodeToString(encodePNG(t, image.NewNRGBA(image.Rect(0, 0, 1, 1))))
-	for name, c := range map[string]struct {
-		uv   []float32 // of the corners (0,0), (1,0), (1,1)
-		want geom.Vec4
-	}{
-		"upright":  {[]float32{0, 1, 1, 1, 1, 0}, geom.Vec4{1, 0, 0, 1}}, // v = 0 at the top
-		"mirrored": {[]float32{1, 1, 0, 1, 0, 0}, geom.Vec4{-1, 0, 0, -1}},
-		"turned":   {[]float32{0, 0, 0, 1, 1, 1}, geom.Vec4{0, 1, 0, 1}},
+	for slot, want := range map[string][]geom.Vec4{
+		`"normalTexture":{"index":0}`:    {{1, 0, 0, -1}, {0, 1, 0, 1}, {1, 0, 0, 1}}, // the last is made up
+		`"occlusionTexture":{"index":0}`: nil,
 	} {
-		text := file(`{"attributes":{"POSITION":0,"TEXCOORD_0":1},"material":0}`,
-			`{"bufferView":0,"componentType":5126,"count":3,"type":"VEC3"},{"bufferView":1,"componentType":5126,"count":3,"type":"VEC2"}`,
-			`{"buffer":0,"byteLength":36},{"buffer":0,"byteOffset":36,"byteLength":24}`, pack(square[:9], c.uv),
-			`,"materials":[{"normalTexture":{"index":0}}],"textures":[{"source":0}],"images":[{"uri":"data:image/png;base64,`+tile+`"}]`)
-		p := mustOpen(t, text).Meshes[0].Primitives[0]
-		for _, got := range p.Tangents {
-			if geom.Vec3(got[:3]).Sub(geom.Vec3(c.want[:3])).Len() > 1e-6 || got[3] != c.want[3] {
-				t.Errorf("%s: tangent %v, want %v", name, got, c.want)
-			}
+		text := file(`{"attributes":{"POSITION":0,"NORMAL":1,"TANGENT":2},"material":0}`,
+			`{"bufferView":0,"componentType":5126,"count":3,"type":"VEC3"},{"bufferView":1,"componentType":5126,"count":3,"type":"VEC3"},
+			{"bufferView":2,"componentType":5126,"count":3,"type":"VEC4"}`,
+			`{"buffer":0,"byteLength":36},{"buffer":0,"byteOffset":36,"byteLength":36},{"buffer":0,"byteOffset":72,"byteLength":48}`,
+			pack(square[:9], []float32{0, 0, 1, 0, 0, 1, 0, 0, 1}, []float32{3, 0, 0, -1, 0, 1, 0, 1, 0, 0, 0, 1}),
+			`,"materials":[{`+slot+`}],"textures":[{"source":0}],"images":[{"uri":"data:image/png;base64,`+tile+`"}]`)
+		if d := cmp.Diff(want, mustOpen(t, text).Meshes[0].Primitives[0].Tangents); d != "" {
+			t.Errorf("%s: %s", slot, d)
 		}
 	}
 }

@@ -28,7 +28,6 @@ type plan struct {
 // geometryKey is what makes a primitive's geometry, so that primitives of equal accessors share it.
 type geometryKey struct {
 	position, normal, tangent, uv0, uv1, color, indices, mode integer // -1 = none
-	tangentUV                                                 int     // derive tangents from this UV set; -1 = no
 }
 
 // geometry is one such geometry; its primitive lacks the material.
@@ -127,7 +126,7 @@ func (l *loader) planMesh(p *plan, i integer) (triangles int64, err error) {
 }
 
 func (l *loader) planPrimitive(p *plan, out *scene.Mesh, src *primitive, at string) (triangles int64, err error) {
-	key := geometryKey{mode: modeTriangles, tangentUV: -1}
+	key := geometryKey{mode: modeTriangles}
 	for name, to := range map[string]*integer{
 		"POSITION": &key.position, "NORMAL": &key.normal, "TANGENT": &key.tangent,
 		"TEXCOORD_0": &key.uv0, "TEXCOORD_1": &key.uv1, "COLOR_0": &key.color,
@@ -168,11 +167,8 @@ func (l *loader) planPrimitive(p *plan, out *scene.Mesh, src *primitive, at stri
 	if len(src.Targets) > 0 {
 		l.warn("Morph targets are left out; meshes show their base shape.")
 	}
-	if key.normal < 0 {
-		key.tangent = -1 // section 3.7.2.1: provided tangents must be ignored
-	}
-	if m.NormalTex.Texture != nil && key.tangent < 0 {
-		key.tangentUV = m.NormalTex.UV
+	if key.normal < 0 || m.NormalTex.Texture == nil {
+		key.tangent = -1 // must be ignored without normals (section 3.7.2.1), is of no use without a normal map
 	}
 	g, ok := p.geometries[key]
 	if !ok {
