@@ -63,7 +63,7 @@ func Run(t *testing.T, codec encode.Codec, open Open) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { e.Close() })
+		t.Cleanup(func() { _ = e.Close() })
 		if e.Codec() != codec {
 			t.Fatalf("codec is %q, want %q", e.Codec(), codec)
 		}
@@ -182,7 +182,7 @@ func Run(t *testing.T, codec encode.Codec, open Open) {
 			{Width: 320, Height: 180}, {Width: 320, Height: 180, BitsPerSecond: rate, Threads: -1}, {Width: 20000, Height: 180, BitsPerSecond: rate},
 		} {
 			if e, err := open(c); err == nil {
-				e.Close()
+				_ = e.Close()
 				t.Errorf("%+v was accepted", c)
 			}
 		}
@@ -237,7 +237,7 @@ func Benchmark(b *testing.B, open Open) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer e.Close()
+	defer func() { _ = e.Close() }()
 	frames := make([]encode.Frame, variants)
 	for i := range frames {
 		frames[i] = Frame(w, h, i, 0)
