@@ -33,7 +33,8 @@ func NewManager(c ManagerConfig) *Manager {
 // Create accepts a new session (created is true: 201), or returns the one that exists under key if it was created with
 // the same settings (false: 200), whatever its state: an ended session is never started again. Other settings are
 // arr.CodeConflict. Of concurrent identical calls exactly one gets created=true (contract section 8.9).
-func (m *Manager) Create(ctx context.Context, key arr.SessionKey, size arr.Size, leaseMinutes int) (s arr.Session, created bool, err error) {
+func (m *Manager) Create(ctx context.Context, key arr.SessionKey, size arr.Size, leaseMinutes int) (
+	s arr.Session, created bool, err error) {
 	size, err = arr.ParseSize(string(size))
 	if err != nil {
 		return arr.Session{}, false, err

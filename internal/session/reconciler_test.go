@@ -404,19 +404,20 @@ func TestOrphansAreStopped(t *testing.T) {
 		if err := p.stop(); err != nil {
 			t.Fatal(err)
 		}
-		ended := func(r *session.Record) error { r.Handle = nil; return r.Transition(arr.StatusStopped, time.Now()) }
-		for _, key := range []arr.SessionKey{stopped, forgotten, again} {
-			if _, err := p.store.Update(t.Context(), key, ended); err != nil {
+		end := func(key arr.SessionKey) {
+			if _, err := p.store.Update(t.Context(), key, func(r *session.Record) error {
+				r.Handle = nil
+				return r.Transition(arr.StatusStopped, time.Now())
+			}); err != nil {
 				t.Fatal(err)
 			}
-			if key == stopped {
-				continue
-			}
-			time.Sleep(1) // only the other two are pruned
 		}
-		if _, err := p.store.Prune(t.Context(), time.Now().Add(time.Hour)); err != nil {
-			t.Fatal(err)
+		end(forgotten)
+		end(again)
+		if n, err := p.store.Prune(t.Context(), time.Now().Add(time.Hour)); err != nil || n != 2 {
+			t.Fatal(n, err)
 		}
+		end(stopped)
 		m := session.NewManager(session.ManagerConfig{Store: p.store, Notify: func(arr.SessionKey) {}})
 		if _, created, err := m.Create(t.Context(), again, arr.SizeStandard, 10); err != nil || !created {
 			t.Fatal(created, err)

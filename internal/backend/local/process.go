@@ -139,7 +139,8 @@ func (p *process) wait(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	stop := context.AfterFunc(ctx, func() { f.SetReadDeadline(time.Unix(1, 0)) })
+	// Descriptors of processes are pollable, so a deadline cannot fail to be set; a closed one needs none.
+	stop := context.AfterFunc(ctx, func() { _ = f.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	if err := raw.Read(readable); err != nil {
 		return errors.Join(ctx.Err(), err)
@@ -154,8 +155,8 @@ func readable(fd uintptr) bool {
 	return n == 1 && err == nil
 }
 
-// reap takes the exit status of a child that has ended (only then may it be called). What is left of its process group is killed first: while the
-// leader is a zombie, its number cannot belong to anybody else.
+// reap takes the exit status of a child that has ended; only then may it be called. What is left of its process group is
+// killed first: while the leader is a zombie, its number cannot belong to anybody else.
 func (p *process) reap() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

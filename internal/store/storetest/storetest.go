@@ -235,7 +235,8 @@ func testFailuresAreOnesOwn(t *testing.T, s session.Store) {
 					t.Errorf("refused update: %v", err)
 				}
 			case 2:
-				if _, err := s.Update(t.Context(), key(accountA, "missing"), func(*session.Record) error { return nil }); arr.CodeOf(err) != arr.CodeNotFound {
+				_, err := s.Update(t.Context(), key(accountA, "missing"), func(*session.Record) error { return nil })
+				if arr.CodeOf(err) != arr.CodeNotFound {
 					t.Errorf("missing update: %v", err)
 				}
 			}
