@@ -59,7 +59,7 @@ func (l *Loop) draw(ctx context.Context) error {
 		if ok, err := d.fill(ctx, pic); !ok {
 			return err
 		}
-		l.pictures <- pic // has room: there are two pictures, and this one is ours
+		l.pictures <- pic // has room for both pictures, so that it does not block when the encoder has ended
 	}
 }
 
@@ -114,7 +114,7 @@ func (d *drawer) step(now time.Time, pic *picture) (done bool, wait time.Duratio
 		d.l.cfg.SceneChanged(snap)
 	}
 	view := st.viewFor(snap)
-	if d.viewer != st.viewer || st.viewer.sink.KeyFrameWanted() {
+	if d.viewer != st.viewer || st.again || st.viewer.sink.KeyFrameWanted() {
 		d.key = true
 	}
 	what, size, wait := d.decide(now, &st, snap, view)

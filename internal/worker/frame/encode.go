@@ -98,6 +98,8 @@ func (e *encoder) frame(pic *picture) {
 		l.metrics.dropped(dropEncoder)
 		if e.errors++; e.errors == maxEncoderErrors {
 			pic.viewer.sink.Fail(err)
+		} else {
+			l.update(func(st *state) { st.again = true })
 		}
 		return
 	}

@@ -88,7 +88,6 @@ func (t *fakeTarget) Close() error {
 
 type fakeEncoder struct {
 	encode.Encoder
-	config    encode.Config
 	encodeFor time.Duration
 	first     bool
 	err       error
@@ -170,9 +169,8 @@ type bench struct {
 	opened    []encode.Config
 	rates     []int
 	encodeFor time.Duration
-	openErr   error
-	encodeErr error
-	changes   int // of the scene, as told
+	encodeErr []error // of the encoders, in the order they are opened
+	changes   int     // of the scene, as told
 }
 
 func newBench(t *testing.T) *bench {
@@ -184,7 +182,11 @@ func newBench(t *testing.T) *bench {
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			b.opened = append(b.opened, c)
-			return &fakeEncoder{config: c, encodeFor: b.encodeFor, first: true, err: b.encodeErr, rates: &b.rates}, b.openErr
+			e := &fakeEncoder{encodeFor: b.encodeFor, first: true, rates: &b.rates}
+			if n := len(b.opened); n <= len(b.encodeErr) {
+				e.err = b.encodeErr[n-1]
+			}
+			return e, nil
 		},
 		SceneChanged: func(*scene.Snapshot) {
 			b.mu.Lock()

@@ -72,6 +72,7 @@ type state struct {
 	poseAt time.Time
 	size   Size // as the viewer wants it
 	picks  []pickRequest
+	again  bool // the last picture was not encoded: it is owed
 }
 
 // viewer is one attached Sink.
@@ -102,7 +103,7 @@ func New(c Config) (*Loop, error) {
 	}
 	l := &Loop{
 		cfg: c, metrics: m, epoch: time.Now(),
-		wake: make(chan struct{}, 1), free: make(chan *picture, 2), pictures: make(chan *picture, 1),
+		wake: make(chan struct{}, 1), free: make(chan *picture, 2), pictures: make(chan *picture, 2),
 		st: state{size: Size{1280, 720}},
 	}
 	l.free <- &picture{}
@@ -244,7 +245,7 @@ func (l *Loop) take() state {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	st := l.st
-	l.st.picks = nil
+	l.st.picks, l.st.again = nil, false
 	return st
 }
 

@@ -244,7 +244,8 @@ func TestBitrateFollowsTheNetwork(t *testing.T) {
 func TestABrokenEncoderEndsTheViewerOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
-		b.encodeErr = errors.New("no")
+		no := errors.New("no")
+		b.encodeErr = []error{no, no, no, no}
 		defer b.run(t)()
 		b.Attach(b.sink, encode.VP8)
 		advance(time.Second)
@@ -253,6 +254,21 @@ func TestABrokenEncoderEndsTheViewerOnly(t *testing.T) {
 		}
 		if n := len(b.opened); n != maxEncoderErrors {
 			t.Errorf("%d encoders were opened, want %d", n, maxEncoderErrors)
+		}
+	})
+}
+
+func TestAPictureThatWasNotEncodedIsRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.engine.samples = 1
+		no := errors.New("no")
+		b.encodeErr = []error{no, no}
+		defer b.run(t)()
+		b.Attach(b.sink, encode.VP8)
+		advance(time.Second)
+		if recs := b.sink.records(); len(recs) == 0 || !recs[0].GetKey() || b.sink.failed != nil {
+			t.Errorf("the viewer got %v, and was told %v", recs, b.sink.failed)
 		}
 	})
 }
