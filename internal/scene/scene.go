@@ -18,7 +18,8 @@ type DirectionalLight struct {
 	Color     geom.Vec3 // linear, times intensity in lux-like units; (pi,pi,pi) lights a white diffuse wall to 1
 }
 
-// Snapshot is an immutable picture of the scene: hidden entities are left out. The renderer keeps none of it beyond a frame except caches by *Mesh.
+// Snapshot is an immutable picture of the scene: hidden entities are left out. The renderer keeps none of it beyond a
+// frame except caches by *Mesh.
 type Snapshot struct {
 	Version   uint64 // grows with every edit; equal versions mean equal content
 	Instances []Instance

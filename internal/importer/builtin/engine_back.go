@@ -14,15 +14,15 @@ func (k *kit) ancillaries(root int, bolts boltSet) {
 
 	k.add(group, "oil filter", at(96, 30, -78), k.mesh("oil filter", func(b *body) {
 		b.put(k.aluminium, latheZ(rod(34, -14, 2, 2), 80))
-		p := []geom.Vec2{{0, -112}, {34, -112}, {38, -106}, {38, -16}, {34, -13}, {0, -13}}
+		p := points{{0, -112}, {34, -112}, {38, -106}, {38, -16}, {34, -13}, {0, -13}}
 		b.put(k.white, latheZ(filleted(p, 5), 96))
 		b.put(k.red, latheZ(pipe(37.5, 38.6, -76, -44, 0.3), 96))
 	}))
 	k.add(group, "starter motor", geom.Identity(), k.mesh("starter motor", func(b *body) {
-		body := latheX(filleted([]geom.Vec2{{0, -215}, {22, -215}, {22, -190}, {36, -182}, {36, -70}, {31, -62}, {0, -62}}, 4), 80)
+		body := latheX(filleted(points{{0, -215}, {22, -215}, {22, -190}, {36, -182}, {36, -70}, {31, -62}, {0, -62}}, 4), 80)
 		b.put(k.black, body.moved(move(0, 30, -118)))
 		b.put(k.steel, latheX(pipe(35.5, 37, -150, -100, 0.5), 80).moved(move(0, 30, -118)))
-		b.put(k.zinc, latheX(filleted([]geom.Vec2{{0, -176}, {17, -176}, {17, -96}, {0, -96}}, 3), 56).moved(move(0, 76, -132)))
+		b.put(k.zinc, latheX(filleted(points{{0, -176}, {17, -176}, {17, -96}, {0, -96}}, 3), 56).moved(move(0, 76, -132)))
 	}))
 	k.add(group, "dipstick", geom.Identity(), k.mesh("dipstick", func(b *body) {
 		path := spline([]geom.Vec3{{30, -40, -88}, {30, 60, -98}, {34, 180, -104}, {36, 280, -112}}, 14)
@@ -34,9 +34,12 @@ func (k *kit) ancillaries(root int, bolts boltSet) {
 		}
 		b.put(k.yellow, tube(loop, 3, 16, true))
 	}))
-	k.hose(group, "upper coolant hose", 17, []geom.Vec3{{front - 20, 262, -70}, {front + 10, 264, -100}, {front + 30, 300, -140}, {front + 40, 330, -190}, {front + 50, 330, -250}})
-	k.hose(group, "lower coolant hose", 17, []geom.Vec3{{front + 8, 120, 10}, {front + 2, 110, -60}, {front - 4, 60, -120}, {front + 10, 20, -180}, {front + 50, 10, -250}})
-	k.hose(group, "heater hose", 9, []geom.Vec3{{-front - 4, 256, -40}, {-front - 40, 256, -60}, {-front - 60, 230, -110}, {-front - 60, 220, -190}})
+	k.hose(group, "upper coolant hose", 17, []geom.Vec3{{front - 20, 262, -70}, {front + 10, 264, -100}, {front + 30, 300, -140},
+		{front + 40, 330, -190}, {front + 50, 330, -250}})
+	k.hose(group, "lower coolant hose", 17, []geom.Vec3{{front + 8, 120, 10}, {front + 2, 110, -60}, {front - 4, 60, -120},
+		{front + 10, 20, -180}, {front + 50, 10, -250}})
+	k.hose(group, "heater hose", 9, []geom.Vec3{{-front - 4, 256, -40}, {-front - 40, 256, -60}, {-front - 60, 230, -110},
+		{-front - 60, 220, -190}})
 }
 
 // hose is a rubber hose with a clamp near each end.
@@ -56,7 +59,7 @@ func (k *kit) intake(group int, bolts boltSet) {
 	manifold := k.add(group, "intake manifold", geom.Identity(), nil)
 	const plenumY, plenumZ = 372, -176
 	k.add(manifold, "plenum", geom.Identity(), k.mesh("plenum", func(b *body) {
-		p := filleted([]geom.Vec2{{0, -196}, {30, -196}, {40, -184}, {40, 176}, {34, 190}, {30, 206}, {0, 206}}, 8)
+		p := filleted(points{{0, -196}, {30, -196}, {40, -184}, {40, 176}, {34, 190}, {30, 206}, {0, 206}}, 8)
 		s := latheX(p, 96).moved(move(0, plenumY, plenumZ))
 		for i := range 9 {
 			s.add(latheX(pipe(39, 42.5, -2, 2, 1.2), 96), move((float32(i)-4)*42, plenumY, plenumZ))
@@ -70,7 +73,7 @@ func (k *kit) intake(group int, bolts boltSet) {
 		b.put(k.aluminium, extrude(flange, nil, 9, 1.5).moved(move(0, 268, -87)))
 	})
 	injector := k.mesh("injector", func(b *body) {
-		p := filleted([]geom.Vec2{{0, 0}, {5, 0}, {5, 12}, {8, 14}, {8, 34}, {6, 38}, {6, 46}, {0, 46}}, 1)
+		p := filleted(points{{0, 0}, {5, 0}, {5, 12}, {8, 14}, {8, 34}, {6, 38}, {6, 46}, {0, 46}}, 1)
 		b.put(k.plastic, lathe(p, 40))
 		b.put(k.brass, lathe(pipe(4, 8.6, 38, 41, 0.5), 40))
 		b.put(k.yellow, extrude(rounded(rect(-6, -5, 6, 5), 1.5), nil, 16, 1).moved(move(0, 26, 4)))
@@ -84,7 +87,8 @@ func (k *kit) intake(group int, bolts boltSet) {
 		k.add(r, "injector", at(0, 286, -108).Mul(turn(0, 0.35)), injector)
 	}
 	k.add(manifold, "fuel rail", geom.Identity(), k.mesh("fuel rail", func(b *body) {
-		b.put(k.brass, latheX(filleted([]geom.Vec2{{0, -190}, {8, -190}, {8, 186}, {5, 188}, {5, 204}, {0, 204}}, 1.5), 48).moved(move(0, 334, -92)))
+		b.put(k.brass, latheX(filleted(points{{0, -190}, {8, -190}, {8, 186}, {5, 188}, {5, 204},
+			{0, 204}}, 1.5), 48).moved(move(0, 334, -92)))
 	}))
 	k.add(manifold, "throttle body", at(206, plenumY, plenumZ), k.mesh("throttle body", func(b *body) {
 		b.put(k.aluminium, latheX(pipe(28, 34, 0, 52, 1.5), 96))
@@ -97,8 +101,8 @@ func (k *kit) intake(group int, bolts boltSet) {
 func (k *kit) alternator(group int) {
 	place := at(driveX-120, alternator.y, alternator.z)
 	a := k.add(group, "alternator", place, k.mesh("alternator housing", func(b *body) {
-		s := latheX(filleted([]geom.Vec2{{0, 6}, {50, 6}, {60, 14}, {60, 40}, {56, 40}, {56, 16}, {0, 12}}, 2), 96)
-		s.add(latheX(filleted([]geom.Vec2{{0, 92}, {56, 88}, {56, 66}, {60, 66}, {60, 90}, {50, 100}, {0, 100}}, 2), 96), geom.Identity())
+		s := latheX(filleted(points{{0, 6}, {50, 6}, {60, 14}, {60, 40}, {56, 40}, {56, 16}, {0, 12}}, 2), 96)
+		s.add(latheX(filleted(points{{0, 92}, {56, 88}, {56, 66}, {60, 66}, {60, 90}, {50, 100}, {0, 100}}, 2), 96), geom.Identity())
 		for i := range 36 { // cooling fins
 			fin := plateX(rounded(rect(56, -1.2, 63, 1.2), 0.8), nil, 16, 38, 0.6)
 			fin.add(plateX(rounded(rect(56, -1.2, 63, 1.2), 0.8), nil, 68, 88, 0.6), geom.Identity())
@@ -129,7 +133,7 @@ func (k *kit) alternator(group int) {
 		b.put(k.black, latheX(grooved(0, alternator.r, 120, 26), 96))
 	}))
 	k.add(group, "alternator bracket", geom.Identity(), k.mesh("alternator bracket", func(b *body) {
-		arm := rounded([]geom.Vec2{{-152, 76}, {-70, 60}, {-70, 130}, {-96, 96}, {-146, 92}}, 4)
+		arm := rounded(points{{-152, 76}, {-70, 60}, {-70, 130}, {-96, 96}, {-146, 92}}, 4)
 		b.put(k.iron, plateX(arm, nil, driveX-88, driveX-78, 1.5))
 	}))
 }

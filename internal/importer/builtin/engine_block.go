@@ -48,14 +48,15 @@ func (k *kit) block(root int, bolts boltSet) {
 		b.put(k.gasket, plateY(rounded(rect(-201, -78, 201, 78), 8), holes, deck, deck+2, 0))
 	}))
 	cover := k.mesh("core plug", func(b *body) {
-		b.put(k.brass, latheZ(filleted([]geom.Vec2{{0, -3}, {17, -3}, {17, -6}, {19, -6}, {19, 4}, {0, 4}}, 1), 56))
+		b.put(k.brass, latheZ(filleted(points{{0, -3}, {17, -3}, {17, -6}, {19, -6}, {19, 4}, {0, 4}}, 1), 56))
 	})
 	for i := range cylinders {
 		k.add(group, numbered("core plug", i), at(cylinderX(i), 120, -79), cover)
 	}
 
 	bearingCap := k.mesh("main bearing cap", func(b *body) {
-		outline := join([]geom.Vec2{{-50, 0}, {-50, -30}, {-28, -30}, {-23, -45}, {23, -45}, {28, -30}, {50, -30}, {50, 0}}, halfCircle(28, 0, -180))
+		outline := join(points{{-50, 0}, {-50, -30}, {-28, -30}, {-23, -45}, {23, -45}, {28, -30}, {50, -30},
+			{50, 0}}, halfCircle(28, 0, -180))
 		b.put(k.iron, plateX(outline, nil, -11, 11, 1.2))
 	})
 	shell := k.mesh("main bearing shell", func(b *body) { b.put(k.copper, shellHalf(25.2, 28.1, 18)) })
@@ -74,7 +75,8 @@ func (k *kit) block(root int, bolts boltSet) {
 		x := float32(i-4) * 46
 		k.add(group, numbered("pan bolt", i), at(x, -66, -88).Mul(turn(0, math.Pi)), bolts.m8)
 	}
-	k.add(group, "drain plug", at(0, -125, -69.5).Mul(turn(0, -math.Pi/2-0.46)), k.mesh("drain plug", func(b *body) { b.put(k.brass, hexBolt(14, 4, 1.5)) }))
+	plug := k.mesh("drain plug", func(b *body) { b.put(k.brass, hexBolt(14, 4, 1.5)) })
+	k.add(group, "drain plug", at(0, -125, -69.5).Mul(turn(0, -math.Pi/2-0.46)), plug)
 	stand := k.add(root, "stand", geom.Identity(), nil)
 	k.add(stand, "base plate", geom.Identity(), k.mesh("base plate", func(b *body) {
 		b.put(k.plastic, plateY(rounded(rect(-262, -150, 262, 120), 24), nil, -216, -198, 5))
@@ -82,7 +84,7 @@ func (k *kit) block(root int, bolts boltSet) {
 		b.put(k.plastic, lettering("HELIOGRAPH", 16, 2).moved(move(0, -198, 102).Mul(turn(0, -0.9)).Mul(move(0, 0, 4.4))))
 	}))
 	post := k.mesh("post", func(b *body) {
-		b.put(k.chrome, lathe(filleted([]geom.Vec2{{0, 0}, {22, 0}, {22, 7}, {9, 14}, {9, 44}, {14, 50}, {14, 56}, {0, 56}}, 3), 64))
+		b.put(k.chrome, lathe(filleted(points{{0, 0}, {22, 0}, {22, 7}, {9, 14}, {9, 44}, {14, 50}, {14, 56}, {0, 56}}, 3), 64))
 	})
 	for i, p := range [][2]float32{{-160, -40}, {160, -40}, {-160, 40}, {160, 40}} {
 		k.add(stand, numbered("post", i), at(p[0], -198, p[1]), post)
@@ -91,7 +93,7 @@ func (k *kit) block(root int, bolts boltSet) {
 
 // shellHalf is the lower half of a plain bearing around X.
 func shellHalf(inner, outer, width float32) *shape {
-	wall, cut := arc([]geom.Vec2{{inner, -width / 2}, {outer, -width / 2}, {outer, width / 2}, {inner, width / 2}}, 0, math.Pi, 40)
+	wall, cut := arc(points{{inner, -width / 2}, {outer, -width / 2}, {outer, width / 2}, {inner, width / 2}}, 0, math.Pi, 40)
 	wall.add(cut, geom.Identity())
 	// Around Y from +X over -Z to -X: bring Y to X, and -Z down.
 	return wall.moved(turn(0, -math.Pi/2).Mul(turn(2, -math.Pi/2)))
@@ -107,13 +109,14 @@ func (k *kit) blockCasting(b *body) {
 		if i%2 == 1 {
 			continue
 		}
-		iron.add(plateX(rounded([]geom.Vec2{{-90, -52}, {-70, -52}, {-70, 190}, {-80, 190}, {-86, 60}}, 4), nil, x-4, x+4, 2), id)
+		iron.add(plateX(rounded(points{{-90, -52}, {-70, -52}, {-70, 190}, {-80, 190}, {-86, 60}}, 4), nil, x-4, x+4, 2), id)
 	}
 	for _, y := range []float32{60, 176} {
 		iron.add(plateX(rounded(rect(-84, y-4, -70, y+4), 3), nil, -198, 198, 2), id)
 	}
-	web := join([]geom.Vec2{{-68, -60}, {-52, -60}, {-52, 0}, {-28, 0}}, halfCircle(28, 180, 0)[1:28], []geom.Vec2{{28, 0}, {52, 0}, {52, 40}, {12, 96}, {12, deck - 1}, {-68, deck - 1}})
-	strip := []geom.Vec2{{52, 0.5}, {53.2, 0.5}, {53.2, 40.4}, {13.2, 96.4}, {13.2, deck - 13}, {12, deck - 13}, {12, 96}, {52, 40}}
+	web := join(points{{-68, -60}, {-52, -60}, {-52, 0}, {-28, 0}}, halfCircle(28, 180, 0)[1:28], points{{28, 0}, {52, 0}, {52, 40},
+		{12, 96}, {12, deck - 1}, {-68, deck - 1}})
+	strip := points{{52, 0.5}, {53.2, 0.5}, {53.2, 40.4}, {13.2, 96.4}, {13.2, deck - 13}, {12, deck - 13}, {12, 96}, {52, 40}}
 	for i := range cylinders + 1 {
 		x, half := bulkhead(i), float32(9)
 		if i == 0 || i == cylinders {
@@ -122,7 +125,7 @@ func (k *kit) blockCasting(b *body) {
 		iron.add(plateX(web, nil, x-half, x+half, 0.8), id)
 		cut.add(plateX(strip, nil, x-half+0.6, x+half-0.6, 0), id)
 	}
-	top := []geom.Vec2{{-201, -78}, {201, -78}, {201, 0}}
+	top := points{{-201, -78}, {201, -78}, {201, 0}}
 	for i := cylinders - 1; i >= 0; i-- {
 		top = append(top, shifted(halfCircle(bore/2, 0, -180), cylinderX(i), 0)...)
 	}
@@ -135,7 +138,7 @@ func (k *kit) blockCasting(b *body) {
 
 	liners := &shape{}
 	for i := range cylinders {
-		wall, ends := arc([]geom.Vec2{{bore / 2, 66}, {47.8, 66}, {47.8, deck - 0.2}, {bore / 2, deck - 0.2}}, -0.06, math.Pi+0.06, 72)
+		wall, ends := arc(points{{bore / 2, 66}, {47.8, 66}, {47.8, deck - 0.2}, {bore / 2, deck - 0.2}}, -0.06, math.Pi+0.06, 72)
 		liners.add(wall, move(cylinderX(i), 0, 0))
 		cut.add(ends, move(cylinderX(i), 0, 0))
 	}
@@ -144,17 +147,17 @@ func (k *kit) blockCasting(b *body) {
 }
 
 func (k *kit) oilPan(b *body) {
-	tray := rounded([]geom.Vec2{{-92, -66}, {-92, -70}, {-82, -70}, {-82, -100}, {-56, -152}, {56, -152}, {80, -106}, {76, -104},
+	tray := rounded(points{{-92, -66}, {-92, -70}, {-82, -70}, {-82, -100}, {-56, -152}, {56, -152}, {80, -106}, {76, -104},
 		{53.5, -148}, {-53.5, -148}, {-78, -99}, {-78, -66}}, 2.5)
 	pan := plateX(tray, nil, -203, 203, 0.8)
-	end := rounded([]geom.Vec2{{-80, -66}, {-80, -100}, {-55, -151}, {55, -151}, {77.5, -106}, {52, -66}}, 3)
+	end := rounded(points{{-80, -66}, {-80, -100}, {-55, -151}, {55, -151}, {77.5, -106}, {52, -66}}, 3)
 	pan.add(plateX(end, nil, -203, -199, 1), geom.Identity())
 	pan.add(plateX(end, nil, 199, 203, 1), geom.Identity())
 	for i := range 17 {
 		x := float32(i-8) * 22
-		pan.add(plateX(rounded([]geom.Vec2{{-48, -160}, {48, -160}, {56, -150}, {-56, -150}}, 2), nil, x-2, x+2, 0.8), geom.Identity())
+		pan.add(plateX(rounded(points{{-48, -160}, {48, -160}, {56, -150}, {-56, -150}}, 2), nil, x-2, x+2, 0.8), geom.Identity())
 	}
 	b.put(k.aluminium, pan)
-	b.put(k.cut, plateX([]geom.Vec2{{76, -104.6}, {80, -106.6}, {81, -104.6}, {76.4, -102.6}}, nil, -202, 202, 0))
+	b.put(k.cut, plateX(points{{76, -104.6}, {80, -106.6}, {81, -104.6}, {76.4, -102.6}}, nil, -202, 202, 0))
 	b.put(k.zinc, plateX(rect(-53, -147.9, 53, -141), nil, -198, 198, 0)) // oil
 }

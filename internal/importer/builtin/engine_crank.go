@@ -17,7 +17,7 @@ func (k *kit) crankTrain(root int, bolts boltSet) {
 	var rings [3]ringMesh
 	for i, m := range []ringMesh{{name: "compression ring", y: 24.4}, {name: "scraper ring", y: 19}, {name: "oil ring", y: 12.6}} {
 		m.mesh = k.mesh(m.name, func(b *body) {
-			wall, ends := arc([]geom.Vec2{{39.4, -0.75}, {42.95, -0.75}, {42.95, 0.75}, {39.4, 0.75}}, 0.02, 2*math.Pi-0.02, 140)
+			wall, ends := arc(points{{39.4, -0.75}, {42.95, -0.75}, {42.95, 0.75}, {39.4, 0.75}}, 0.02, 2*math.Pi-0.02, 140)
 			wall.add(ends, geom.Identity())
 			b.put(k.polished, wall)
 		})
@@ -33,7 +33,7 @@ func (k *kit) crankTrain(root int, bolts boltSet) {
 		b.put(k.springSteel, tube(path, 0.7, 8, false))
 	})
 	rodMesh, capMesh := k.mesh("connecting rod", k.rod), k.mesh("rod cap", func(b *body) {
-		outline := join(rounded([]geom.Vec2{{-38.5, 0}, {-38.5, -15}, {-26, -15}, {-20, -34}, {20, -34}, {26, -15}, {38.5, -15}, {38.5, 0}}, 2.5),
+		outline := join(rounded(points{{-38.5, 0}, {-38.5, -15}, {-26, -15}, {-20, -34}, {20, -34}, {26, -15}, {38.5, -15}, {38.5, 0}}, 2.5),
 			halfCircle(24.4, 0, -180))
 		b.put(k.steel, plateX(outline, nil, -10.5, 10.5, 1))
 	})
@@ -76,13 +76,14 @@ func (k *kit) crankshaft(b *body) {
 		x := bulkhead(i)
 		ground.add(latheX(rod(25, x-20, x+20, 1.5), 72), id)
 	}
-	ground.add(latheX(filleted([]geom.Vec2{{0, front + 15}, {21, front + 15}, {21, front + 26}, {16, front + 28}, {16, front + 65}, {0, front + 65}}, 1.5), 64), id)
+	ground.add(latheX(filleted(points{{0, front + 15}, {21, front + 15}, {21, front + 26}, {16, front + 28}, {16, front + 65},
+		{0, front + 65}}, 1.5), 64), id)
 	ground.add(latheX(rod(46, -front-46, -front-18, 2), 96), id) // rear flange
 	web := join(
 		shifted(halfCircle(30, -18, 198), 0, crankRadius),
-		[]geom.Vec2{{-33, 8}, {-40, -8}},
+		points{{-33, 8}, {-40, -8}},
 		halfCircle(79, -156, -24),
-		[]geom.Vec2{{40, -8}, {33, 8}})
+		points{{40, -8}, {33, 8}})
 	for i := range cylinders {
 		x, p := cylinderX(i), crankPin[i]
 		sn, cs := math.Sincos(p)
@@ -98,7 +99,8 @@ func (k *kit) crankshaft(b *body) {
 func (k *kit) flywheel(shaft int, bolts boltSet) {
 	const x = -front - 46
 	wheel := k.add(shaft, "flywheel", geom.Identity(), k.mesh("flywheel", func(b *body) {
-		b.put(k.iron, latheX(filleted([]geom.Vec2{{0, x - 12}, {52, x - 12}, {56, x - 8}, {74, x - 8}, {80, x - 22}, {124, x - 22}, {130, x - 18}, {130, x - 2}, {60, x}, {0, x}}, 2), 128))
+		b.put(k.iron, latheX(filleted(points{{0, x - 12}, {52, x - 12}, {56, x - 8}, {74, x - 8}, {80, x - 22}, {124, x - 22},
+			{130, x - 18}, {130, x - 2}, {60, x}, {0, x}}, 2), 128))
 		b.put(k.polished, latheX(pipe(84, 120, x-23.5, x-20, 0.8), 128))
 		b.put(k.steel, plateX(toothed(132, 134, 139), [][]geom.Vec2{ring(127, 132)}, x-16, x-3, 0.7))
 	}))
@@ -114,11 +116,12 @@ func (k *kit) flywheel(shaft int, bolts boltSet) {
 
 func (k *kit) piston(b *body) {
 	const land = 42.6
-	profile := []geom.Vec2{{0, 19}, {33, 18}, {37.5, 8}, {38.6, -27}, {42.75, -27}, {42.85, 4}}
+	profile := points{{0, 19}, {33, 18}, {37.5, 8}, {38.6, -27}, {42.75, -27}, {42.85, 4}}
 	for _, y := range []float32{12.6, 19, 24.4} {
 		profile = append(profile, geom.Vec2{land, y - 1}, geom.Vec2{39, y - 1}, geom.Vec2{39, y + 1}, geom.Vec2{land, y + 1})
 	}
-	profile = append(profile, geom.Vec2{land, pistonTop}, geom.Vec2{33, pistonTop}, geom.Vec2{28, pistonTop - 4}, geom.Vec2{0, pistonTop - 4})
+	profile = append(profile, geom.Vec2{land, pistonTop}, geom.Vec2{33, pistonTop}, geom.Vec2{28, pistonTop - 4},
+		geom.Vec2{0, pistonTop - 4})
 	b.put(k.aluminium, lathe(filleted(profile, 0.5), 112))
 	bosses := latheX(pipe(11.2, 17, -38, -13, 1.5), 56)
 	bosses.add(latheX(pipe(11.2, 17, 13, 38, 1.5), 56), geom.Identity())
@@ -126,13 +129,13 @@ func (k *kit) piston(b *body) {
 }
 
 func (k *kit) rod(b *body) {
-	outline := join([]geom.Vec2{{38.5, 0}},
-		[]geom.Vec2{{38.5, 9}, {30, 24}, {13.5, 44}, {9.5, 121}},
+	outline := join(points{{38.5, 0}},
+		points{{38.5, 9}, {30, 24}, {13.5, 44}, {9.5, 121}},
 		shifted(halfCircle(18.5, -50, 230), 0, rodLength),
-		[]geom.Vec2{{-9.5, 121}, {-13.5, 44}, {-30, 24}, {-38.5, 9}, {-38.5, 0}},
+		points{{-9.5, 121}, {-13.5, 44}, {-30, 24}, {-38.5, 9}, {-38.5, 0}},
 		halfCircle(24.4, 180, 0))
-	pocket := rounded([]geom.Vec2{{-8.6, 44}, {8.6, 44}, {5.4, 119}, {-5.4, 119}}, 4)
+	pocket := rounded(points{{-8.6, 44}, {8.6, 44}, {5.4, 119}, {-5.4, 119}}, 4)
 	s := plateX(outline, [][]geom.Vec2{ringAt(0, rodLength, 13, 64), pocket}, -10.5, 10.5, 1.1)
-	s.add(plateX(rounded([]geom.Vec2{{-10, 42}, {10, 42}, {6.4, 121}, {-6.4, 121}}, 3), nil, -2.5, 2.5, 0), geom.Identity())
+	s.add(plateX(rounded(points{{-10, 42}, {10, 42}, {6.4, 121}, {-6.4, 121}}, 3), nil, -2.5, 2.5, 0), geom.Identity())
 	b.put(k.steel, s)
 }

@@ -31,7 +31,8 @@ func (k *kit) timing(root int, bolts boltSet) {
 	group := k.add(root, "timing drive", geom.Identity(), nil)
 	z, y := camCenter(1)
 	k.add(group, "front plate", geom.Identity(), k.mesh("front plate", func(b *body) {
-		outline := rounded([]geom.Vec2{{-88, -56}, {56, -56}, {60, 60}, {88, 96}, {88, 146}, {74, 180}, {84, 250}, {z + 40, y - 20}, {z + 30, y + 6},
+		outline := rounded(points{{-88, -56}, {56, -56}, {60, 60}, {88, 96}, {88, 146}, {74, 180}, {84, 250}, {z + 40, y - 20},
+			{z + 30, y + 6},
 			{-z - 30, y + 6}, {-z - 40, y - 20}, {-84, 250}, {-84, 60}}, 10)
 		b.put(k.aluminium, plateX(outline, [][]geom.Vec2{ring(29, 72)}, front+11, front+15, 1.2))
 	}))
@@ -58,23 +59,26 @@ func (k *kit) timing(root int, bolts boltSet) {
 	}))
 	k.add(crank, "damper", geom.Identity(), k.mesh("damper", func(b *body) {
 		x := float32(driveX)
-		b.put(k.iron, latheX(filleted([]geom.Vec2{{0, x + 6}, {24, x + 6}, {28, x + 2}, {58, x + 2}, {58, x + 24}, {34, x + 24}, {30, x + 16}, {0, x + 16}}, 2), 96))
+		b.put(k.iron, latheX(filleted(points{{0, x + 6}, {24, x + 6}, {28, x + 2}, {58, x + 2}, {58, x + 24}, {34, x + 24},
+			{30, x + 16}, {0, x + 16}}, 2), 96))
 		b.put(k.rubber, latheX(pipe(57.5, 63, x+1, x+25, 0.5), 96))
 		b.put(k.black, latheX(grooved(62.5, 74, x, 26), 128))
 	}))
-	k.add(crank, "crank bolt", at(driveX+16, 0, 0).Mul(turn(2, -math.Pi/2)).Mul(geom.TRS(geom.Vec3{}, geom.Quat{0, 0, 0, 1}, geom.Vec3{1.3, 1, 1.3})), bolts.m12)
+	k.add(crank, "crank bolt", at(driveX+16, 0, 0).Mul(turn(2, -math.Pi/2)).Mul(geom.TRS(geom.Vec3{}, geom.Quat{0, 0, 0, 1},
+		geom.Vec3{1.3, 1, 1.3})), bolts.m12)
 	for i := range 3 {
 		c, s := circle(2*i+1, 6)
 		k.add(crank, numbered("damper bolt", i), at(driveX+16, 22*c, 22*s).Mul(turn(2, -math.Pi/2)), bolts.m6)
 	}
 
 	k.add(group, "belt tensioner", at(timingX, tensioner.y, tensioner.z), k.mesh("belt tensioner", func(b *body) {
-		b.put(k.polished, latheX(filleted([]geom.Vec2{{0, 0}, {12, 0}, {12, 2}, {tensioner.r + 1.6, 2}, {tensioner.r + 1, timingWidth}, {12, timingWidth}, {12, timingWidth + 3}, {0, timingWidth + 3}}, 0.8), 80))
-		b.put(k.black, plateX(rounded([]geom.Vec2{{-12, -12}, {12, -12}, {12, 44}, {-4, 44}}, 6), nil, -3, 0, 0.8))
+		b.put(k.polished, latheX(filleted(points{{0, 0}, {12, 0}, {12, 2}, {tensioner.r + 1.6, 2}, {tensioner.r + 1, timingWidth},
+			{12, timingWidth}, {12, timingWidth + 3}, {0, timingWidth + 3}}, 0.8), 80))
+		b.put(k.black, plateX(rounded(points{{-12, -12}, {12, -12}, {12, 44}, {-4, 44}}, 6), nil, -3, 0, 0.8))
 	}))
 	k.add(group, "tensioner bolt", at(timingX+timingWidth+3, tensioner.y, tensioner.z).Mul(turn(2, -math.Pi/2)), bolts.m10)
 	k.add(group, "water pump", at(timingX, waterPump.y, waterPump.z), k.mesh("water pump", func(b *body) {
-		b.put(k.aluminium, latheX(filleted([]geom.Vec2{{0, -8}, {44, -8}, {44, -2}, {30, 0}, {0, 0}}, 2), 80))
+		b.put(k.aluminium, latheX(filleted(points{{0, -8}, {44, -8}, {44, -2}, {30, 0}, {0, 0}}, 2), 80))
 		b.put(k.polished, latheX(rod(waterPump.r+1.4, 1, timingWidth, 1), 80))
 		b.put(k.polished, latheX(rod(10, timingWidth-2, timingWidth+14, 1), 48))
 		b.put(k.black, latheX(grooved(0, 43, driveX-timingX, 26), 112))
@@ -91,11 +95,12 @@ func (k *kit) timing(root int, bolts boltSet) {
 
 // grooved is the profile of a poly-V pulley of that radius and width, from h0 on; inner = 0 closes it at the axis.
 func grooved(inner, radius, h0, width float32) []geom.Vec2 {
-	p := []geom.Vec2{{inner, h0}, {radius + 3, h0}, {radius + 3, h0 + 2}}
+	p := points{{inner, h0}, {radius + 3, h0}, {radius + 3, h0 + 2}}
 	for y := h0 + 3; y < h0+width-4; y += 3.4 {
 		p = append(p, geom.Vec2{radius, y}, geom.Vec2{radius - 3, y + 1.7})
 	}
-	p = append(p, geom.Vec2{radius, h0 + width - 3}, geom.Vec2{radius + 3, h0 + width - 2}, geom.Vec2{radius + 3, h0 + width}, geom.Vec2{inner, h0 + width})
+	p = append(p, geom.Vec2{radius, h0 + width - 3}, geom.Vec2{radius + 3, h0 + width - 2}, geom.Vec2{radius + 3, h0 + width},
+		geom.Vec2{inner, h0 + width})
 	p = filleted(p, 0.4)
 	if inner > 0 {
 		p = append(p, p[0])

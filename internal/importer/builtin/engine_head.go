@@ -28,8 +28,8 @@ func (k *kit) head(root int, bolts boltSet) {
 		k.add(cover, numbered("cover bolt front", i), at(x, 352, -25), bolts.m6)
 	}
 	k.add(cover, "oil filler cap", at(-130, 378, -60), k.mesh("oil filler cap", func(b *body) {
-		b.put(k.yellow, lathe(filleted([]geom.Vec2{{0, -6}, {20, -6}, {20, 0}, {24, 2}, {24, 14}, {20, 17}, {0, 15}}, 2.5), 72))
-		grip := plateX(rounded([]geom.Vec2{{-18, 12}, {18, 12}, {15, 24}, {-15, 24}}, 4), nil, -3.5, 3.5, 2)
+		b.put(k.yellow, lathe(filleted(points{{0, -6}, {20, -6}, {20, 0}, {24, 2}, {24, 14}, {20, 17}, {0, 15}}, 2.5), 72))
+		grip := plateX(rounded(points{{-18, 12}, {18, 12}, {15, 24}, {-15, 24}}, 4), nil, -3.5, 3.5, 2)
 		b.put(k.yellow, grip)
 	}))
 }
@@ -43,11 +43,11 @@ func (k *kit) headCasting(b *body) {
 	}
 	s := plateY(rounded(rect(-201, -78, 201, 78), 8), plugs, deck+2, deck+18, 2)
 	s.add(plateX(rounded(rect(-78, deck+14, -68, y-8), 3), nil, -199, 199, 2), id)
-	web := join([]geom.Vec2{{-74, deck + 14}, {74, deck + 14}, {74, 286}, {z + 25, y - 16}, {z + 25, y}, {z + 14.9, y}},
+	web := join(points{{-74, deck + 14}, {74, deck + 14}, {74, 286}, {z + 25, y - 16}, {z + 25, y}, {z + 14.9, y}},
 		shifted(halfCircle(14.9, 0, -180), z, y)[1:28],
-		[]geom.Vec2{{z - 14.9, y}, {z - 25, y}, {z - 25, y - 14}, {14, 284}, {-14, 284}, {25 - z, y - 14}, {25 - z, y}, {14.9 - z, y}},
+		points{{z - 14.9, y}, {z - 25, y}, {z - 25, y - 14}, {14, 284}, {-14, 284}, {25 - z, y - 14}, {25 - z, y}, {14.9 - z, y}},
 		shifted(halfCircle(14.9, 0, -180), -z, y)[1:28],
-		[]geom.Vec2{{-14.9 - z, y}, {-25 - z, y}, {-25 - z, y - 16}, {-74, 286}})
+		points{{-14.9 - z, y}, {-25 - z, y}, {-25 - z, y - 16}, {-74, 286}})
 	for i := range cylinders + 1 {
 		x := bulkhead(i)
 		s.add(plateX(web, nil, x-7, x+7, 0.8), id)
@@ -68,20 +68,22 @@ func (k *kit) valveTrain(group int, bolts boltSet) {
 	}{-1: {"intake valve", 17}, 1: {"exhaust valve", 15}} {
 		valve[side] = k.mesh(m.name, func(b *body) {
 			r := m.radius
-			p := filleted([]geom.Vec2{{0, -2}, {r, -2}, {r, 0}, {r * 0.45, 5}, {4.5, 13}, {3, 24}, {3, retainer + 6}, {0, retainer + 6}}, 0.7)
+			p := filleted(points{{0, -2}, {r, -2}, {r, 0}, {r * 0.45, 5}, {4.5, 13}, {3, 24}, {3, retainer + 6}, {0, retainer + 6}}, 0.7)
 			b.put(k.polished, lathe(p, 56))
 		})
 	}
 	guide := k.mesh("valve guide", func(b *body) { b.put(k.brass, lathe(pipe(3.1, 6, 8, 44, 0.8), 40)) })
 	coil := k.mesh("valve spring", func(b *body) { b.put(k.springSteel, spring(11.4, 1.9, retainer-seal, 7.5)) })
 	plate := k.mesh("spring retainer", func(b *body) {
-		b.put(k.zinc, lathe(append(filleted([]geom.Vec2{{3.1, -3}, {8, -3}, {9, 0}, {14, 0}, {14, 3}, {6, 5}, {3.1, 5}}, 0.7), geom.Vec2{3.1, -3}), 56))
+		b.put(k.zinc, lathe(append(filleted(points{{3.1, -3}, {8, -3}, {9, 0}, {14, 0}, {14, 3}, {6, 5},
+			{3.1, 5}}, 0.7), geom.Vec2{3.1, -3}), 56))
 	})
 	bucket := k.mesh("tappet", func(b *body) {
-		b.put(k.chrome, lathe(filleted([]geom.Vec2{{0, -6}, {13, -6}, {13, -13}, {15.5, -13}, {15.5, 0}, {0, 0}}, 0.8), 72))
+		b.put(k.chrome, lathe(filleted(points{{0, -6}, {13, -6}, {13, -13}, {15.5, -13}, {15.5, 0}, {0, 0}}, 0.8), 72))
 	})
 	bearingCap := k.mesh("cam bearing cap", func(b *body) {
-		outline := join(rounded([]geom.Vec2{{26, 0}, {26, 10}, {17, 13}, {11, 23}, {-11, 23}, {-17, 13}, {-26, 10}, {-26, 0}}, 2), halfCircle(14.9, 180, 0))
+		outline := join(rounded(points{{26, 0}, {26, 10}, {17, 13}, {11, 23}, {-11, 23}, {-17, 13}, {-26, 10},
+			{-26, 0}}, 2), halfCircle(14.9, 180, 0))
 		b.put(k.aluminium, plateX(outline, nil, -7, 7, 0.8))
 	})
 	shafts := map[float32]*scene.Mesh{}
@@ -155,7 +157,8 @@ func (k *kit) camshaft(b *body, side float32) {
 func (k *kit) camCover(b *body) {
 	z, y := camCenter(1)
 	id := geom.Identity()
-	s := plateX(rounded([]geom.Vec2{{-z - 42, y}, {-z + 40, y}, {-z + 40, y + 13}, {-z + 29, y + 15}, {-z + 26, y + 34}, {-z - 28, y + 34}, {-z - 31, y + 15}, {-z - 42, y + 13}}, 5),
+	s := plateX(rounded(points{{-z - 42, y}, {-z + 40, y}, {-z + 40, y + 13}, {-z + 29, y + 15}, {-z + 26, y + 34},
+		{-z - 28, y + 34}, {-z - 31, y + 15}, {-z - 42, y + 13}}, 5),
 		nil, -204, 199, 2.5)
 	b.put(k.red, s)
 	fins := &shape{}
@@ -175,7 +178,7 @@ func (k *kit) ignition(group int) {
 			hex[i] = geom.Vec2{11 * c, 11 * s}
 		}
 		b.put(k.chrome, extrude(rounded(hex, 1.4), nil, 10, 0.9).moved(move(0, 14, 0).Mul(turn(0, -math.Pi/2))))
-		p := []geom.Vec2{{0, 22}, {6.5, 22}, {6.5, 30}}
+		p := points{{0, 22}, {6.5, 22}, {6.5, 30}}
 		for i := range 4 {
 			y := 32 + 3*float32(i)
 			p = append(p, geom.Vec2{5.2, y}, geom.Vec2{6, y + 1.5})
@@ -183,13 +186,13 @@ func (k *kit) ignition(group int) {
 		b.put(k.ceramic, lathe(filleted(append(p, geom.Vec2{5, 46}, geom.Vec2{4, 50}, geom.Vec2{0, 50}), 0.5), 48))
 	})
 	boot := k.mesh("plug boot", func(b *body) {
-		b.put(k.rubber, lathe(filleted([]geom.Vec2{{0, 44}, {8.5, 44}, {8.5, 50}, {7, 54}, {7, 72}, {5, 78}, {0, 78}}, 1.5), 48))
+		b.put(k.rubber, lathe(filleted(points{{0, 44}, {8.5, 44}, {8.5, 50}, {7, 54}, {7, 72}, {5, 78}, {0, 78}}, 1.5), 48))
 	})
 	coilPack := k.add(group, "ignition coil", at(-232, 300, 0), k.mesh("ignition coil", func(b *body) {
 		b.put(k.plastic, plateX(rounded(rect(-40, -18, 40, 18), 5), nil, -16, 20, 3))
 		b.put(k.aluminium, plateX(rounded(rect(-46, -20, 46, -16), 1.5), nil, -20, 34, 1))
 		for i := range cylinders {
-			b.put(k.rubber, lathe(filleted([]geom.Vec2{{0, 10}, {7, 10}, {7, 26}, {5, 32}, {0, 32}}, 1.5), 40).moved(move(0, 0, (float32(i)-1.5)*18)))
+			b.put(k.rubber, lathe(filleted(points{{0, 10}, {7, 10}, {7, 26}, {5, 32}, {0, 32}}, 1.5), 40).moved(move(0, 0, (float32(i)-1.5)*18)))
 		}
 	}))
 	for i := range cylinders {

@@ -18,9 +18,10 @@ func hexBolt(d, length, pitch float32) *shape {
 	}
 	head := extrude(rounded(hex, 0.08*d), nil, 0.6*d, 0.07*d)
 	s.add(head, move(0, 0.12*d, 0).Mul(turn(0, -math.Pi/2)))
-	s.add(lathe(filleted([]geom.Vec2{{0, 0}, {1.08 * d, 0}, {1.08 * d, 0.08 * d}, {0.95 * d, 0.16 * d}, {0, 0.16 * d}}, 0.03*d), 40), geom.Identity())
+	s.add(lathe(filleted(points{{0, 0}, {1.08 * d, 0}, {1.08 * d, 0.08 * d}, {0.95 * d, 0.16 * d},
+		{0, 0.16 * d}}, 0.03*d), 40), geom.Identity())
 	plain := 0.35 * length
-	s.add(lathe([]geom.Vec2{{0, -plain}, {0.5 * d, -plain}, {0.5 * d, 0}, {0, 0}}, 32), geom.Identity())
+	s.add(lathe(points{{0, -plain}, {0.5 * d, -plain}, {0.5 * d, 0}, {0, 0}}, 32), geom.Identity())
 	s.add(thread(0.5*d, pitch, -length, -plain), geom.Identity())
 	return s
 }
@@ -195,11 +196,11 @@ func latheZ(profile []geom.Vec2, segments int) *shape {
 
 // rod is a profile for a cylinder with rounded edges from h0 to h1.
 func rod(radius, h0, h1, edge float32) []geom.Vec2 {
-	return filleted([]geom.Vec2{{0, h0}, {radius, h0}, {radius, h1}, {0, h1}}, edge)
+	return filleted(points{{0, h0}, {radius, h0}, {radius, h1}, {0, h1}}, edge)
 }
 
 // pipe is a profile for a ring with rounded edges: a closed loop that starts and ends inside.
 func pipe(inner, outer, h0, h1, edge float32) []geom.Vec2 {
-	p := rounded([]geom.Vec2{{inner, h0}, {outer, h0}, {outer, h1}, {inner, h1}}, edge)
+	p := rounded(points{{inner, h0}, {outer, h0}, {outer, h1}, {inner, h1}}, edge)
 	return append(p, p[0])
 }

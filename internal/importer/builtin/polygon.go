@@ -7,6 +7,9 @@ import (
 	"github.com/heliograph/heliograph/internal/geom"
 )
 
+// points is a profile, an outline or a path in the plane.
+type points = []geom.Vec2
+
 // ring returns a circle as a polygon, counter-clockwise.
 func ring(radius float32, segments int) []geom.Vec2 { return ringAt(0, 0, radius, segments) }
 
@@ -20,7 +23,7 @@ func ringAt(x, y, radius float32, segments int) []geom.Vec2 {
 }
 
 func rect(x0, y0, x1, y1 float32) []geom.Vec2 {
-	return []geom.Vec2{{x0, y0}, {x1, y0}, {x1, y1}, {x0, y1}}
+	return points{{x0, y0}, {x1, y0}, {x1, y1}, {x0, y1}}
 }
 
 func reversed(p []geom.Vec2) []geom.Vec2 {

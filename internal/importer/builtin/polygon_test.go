@@ -23,16 +23,18 @@ func TestTriangulateCoversThePolygon(t *testing.T) {
 		r := float32(1 + i%2)
 		star[i] = geom.Vec2{r * c, r * s}
 	}
+	hole := func(x, y, r float32, n int) points { return reversed(ringAt(x, y, r, n)) }
 	for name, c := range map[string]struct {
 		outline []geom.Vec2
-		holes   [][]geom.Vec2
+		holes   []points
 	}{
 		"square":       {rect(0, 0, 1, 1), nil},
 		"star":         {star, nil},
-		"star, hole":   {star, [][]geom.Vec2{reversed(ring(0.7, 24))}},
-		"plate, holes": {rect(0, 0, 9, 3), [][]geom.Vec2{reversed(ringAt(2, 1.5, 1, 32)), reversed(ringAt(5, 1.5, 1, 32)), reversed(ringAt(7.5, 2, 0.4, 9))}},
-		"rows":         {rect(0, 0, 4, 4), [][]geom.Vec2{reversed(ringAt(1, 1, 0.5, 16)), reversed(ringAt(3, 1, 0.5, 16)), reversed(ringAt(1, 3, 0.5, 16)), reversed(ringAt(3, 3, 0.5, 16))}},
-		"rounded":      {rounded([]geom.Vec2{{0, 0}, {4, 0}, {4, 1}, {1, 1}, {1, 4}, {0, 4}}, 0.2), nil},
+		"star, hole":   {star, []points{hole(0, 0, 0.7, 24)}},
+		"plate, holes": {rect(0, 0, 9, 3), []points{hole(2, 1.5, 1, 32), hole(5, 1.5, 1, 32), hole(7.5, 2, 0.4, 9)}},
+		"rows": {rect(0, 0, 4, 4), []points{hole(1, 1, 0.5, 16), hole(3, 1, 0.5, 16),
+			hole(1, 3, 0.5, 16), hole(3, 3, 0.5, 16)}},
+		"rounded": {rounded(points{{0, 0}, {4, 0}, {4, 1}, {1, 1}, {1, 4}, {0, 4}}, 0.2), nil},
 	} {
 		all := append([]geom.Vec2(nil), c.outline...)
 		want := area(c.outline)

@@ -187,9 +187,14 @@ func unsigned(b []byte, at, size int64) uint32 {
 	return binary.LittleEndian.Uint32(b[at:])
 }
 
+// vector is what attributes decode to.
+type vector interface {
+	geom.Vec2 | geom.Vec3 | geom.Vec4
+}
+
 // vectors decodes accessor i to float vectors: those of the elements in pick, or all for nil. Components that the
 // accessor does not have keep the value of fill.
-func vectors[V geom.Vec2 | geom.Vec3 | geom.Vec4](l *loader, i integer, pick []uint32, at string, fill V, types ...string) ([]V, error) {
+func vectors[V vector](l *loader, i integer, pick []uint32, at string, fill V, types ...string) ([]V, error) {
 	v, err := l.view(i)
 	if err != nil {
 		return nil, err
@@ -242,7 +247,7 @@ func vectors[V geom.Vec2 | geom.Vec3 | geom.Vec4](l *loader, i integer, pick []u
 var zeros [16]byte
 
 // element converts the first n components at b (section 3.6.2.2 and, for normalized integers, 3.11).
-func element[V geom.Vec2 | geom.Vec3 | geom.Vec4](out *V, v *view, b []byte, n int) {
+func element[V vector](out *V, v *view, b []byte, n int) {
 	switch v.componentType {
 	case typeFloat:
 		b = b[:4*n]

@@ -73,7 +73,7 @@ func (l *loader) geometryJob(g *geometry) error {
 }
 
 // attribute decodes an attribute of n vertices, or of the picked ones; accessor -1 is nil.
-func attribute[V geom.Vec2 | geom.Vec3 | geom.Vec4](l *loader, accessor, n integer, pick []uint32, at string, fill V, types ...string) ([]V, error) {
+func attribute[V vector](l *loader, accessor, n integer, pick []uint32, at string, fill V, types ...string) ([]V, error) {
 	if accessor < 0 {
 		return nil, nil
 	}
@@ -129,10 +129,10 @@ func (l *loader) triangles(g *geometry, order []uint32) error {
 	}
 	tri := make([]uint32, 0, 3*count)
 	for i := range count {
-		switch { // section 3.7.2.1
-		case g.key.mode == modeTriangles:
+		switch g.key.mode { // section 3.7.2.1
+		case modeTriangles:
 			tri = append(tri, at(3*i), at(3*i+1), at(3*i+2))
-		case g.key.mode == modeFan:
+		case modeFan:
 			tri = append(tri, at(0), at(i+1), at(i+2))
 		default:
 			tri = append(tri, at(i), at(i+1+i%2), at(i+2-i%2))

@@ -142,10 +142,11 @@ func (l *loader) parse(text []byte) error {
 		}
 		return fail("", "the JSON is not valid: %v", err)
 	}
-	for _, v := range []struct{ at, version string }{{"version", l.doc.Asset.Version}, {"minVersion", l.doc.Asset.MinVersion}} {
-		if v.version != "2.0" && !(v.at == "version" && strings.HasPrefix(v.version, "2.")) && !(v.at == "minVersion" && v.version == "") {
-			return fail("/asset/"+v.at, "glTF version %q is not supported, only 2.0", v.version)
-		}
+	if v := l.doc.Asset.Version; !strings.HasPrefix(v, "2.") {
+		return fail("/asset/version", "glTF version %q is not supported, only 2.0", v)
+	}
+	if v := l.doc.Asset.MinVersion; v != "" && v != "2.0" {
+		return fail("/asset/minVersion", "glTF version %q is not supported, only 2.0", v)
 	}
 	for i, e := range l.doc.ExtensionsRequired {
 		switch {
