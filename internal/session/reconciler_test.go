@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -87,15 +88,18 @@ func TestExtendMovesTheEnd(t *testing.T) {
 	})
 }
 
-// lateStore lets something happen between the decision to end a session and the update that does.
+// lateStore extends the lease of key between the decision to end its session and the update that does, once armed.
 type lateStore struct {
 	session.Store
-	before func()
+	key   arr.SessionKey
+	armed atomic.Bool
 }
 
 func (s *lateStore) Update(ctx context.Context, key arr.SessionKey, fn func(*session.Record) error) (session.Record, error) {
-	if s.before != nil {
-		s.before()
+	if s.armed.Load() && key == s.key {
+		if r, err := s.Store.Update(ctx, key, func(r *session.Record) error { r.LeaseMinutes = 10; return nil }); err != nil {
+			return r, err
+		}
 	}
 	return s.Store.Update(ctx, key, fn)
 }
@@ -103,15 +107,11 @@ func (s *lateStore) Update(ctx context.Context, key arr.SessionKey, fn func(*ses
 // TestExtendWinsAtTheEnd has an extension that was accepted in the last moment, after the reconciler read the record.
 func TestExtendWinsAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		late := &lateStore{}
+		late := &lateStore{key: keyOf("a")}
 		p := newPlane(nil, func(c *session.ReconcilerConfig) { late.Store, c.Store = c.Store, late })
 		defer p.close(t)
 		key := p.create(t, "a", 5)
-		late.before = func() {
-			if _, err := p.store.Update(t.Context(), key, func(r *session.Record) error { r.LeaseMinutes = 10; return nil }); err != nil {
-				t.Error(err)
-			}
-		}
+		late.armed.Store(true)
 		time.Sleep(10*time.Minute - time.Second)
 		p.want(t, key, arr.StatusReady)
 		time.Sleep(time.Second)
