@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/heliograph/heliograph/internal/arr"
 	"github.com/heliograph/heliograph/internal/encode"
+	"github.com/heliograph/heliograph/internal/encode/codecs"
 	"github.com/heliograph/heliograph/internal/mailbox"
 	"github.com/heliograph/heliograph/internal/pki"
 	"github.com/heliograph/heliograph/internal/render"
@@ -305,6 +307,15 @@ type bench struct {
 // newBench runs a session; change may alter its configuration. The test need not end it.
 func newBench(t *testing.T, change func(*workerrpc.WorkerConfig)) *bench {
 	t.Helper()
+	return runBench(t, change, func(b *bench) {
+		b.accept = func(stream.Config) (acceptor, error) { return b.server, nil }
+		b.encoders = func() Encoders { return fakeEncoders{} }
+	})
+}
+
+// runBench runs a session with whatever prepare puts into it.
+func runBench(t *testing.T, change func(*workerrpc.WorkerConfig), prepare func(*bench)) *bench {
+	t.Helper()
 	dir := t.TempDir()
 	ca, err := pki.Open(dir, time.Now(), "localhost")
 	if err != nil {
@@ -337,12 +348,12 @@ func newBench(t *testing.T, change func(*workerrpc.WorkerConfig)) *bench {
 	b.Session, err = New(Options{
 		Config: config, Home: b.home, Teraflops: 8.1, Version: "test", Log: slog.New(slog.DiscardHandler),
 		NewEngine: func() (render.Engine, error) { return b.engine, nil },
-		Encoders:  func() Encoders { return fakeEncoders{} },
+		Encoders:  func() Encoders { return codecs.Load(os.Getenv) },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.accept = func(stream.Config) (acceptor, error) { return b.server, nil }
+	prepare(b)
 	ctx, stop := context.WithCancel(context.Background())
 	b.stop = stop
 	go func() { b.done <- b.Run(ctx) }()
