@@ -1,0 +1,110 @@
+// Package cpu draws snapshots on the CPU: clusters are culled (frustum, cone, two-pass occlusion), rasterised into a
+// visibility buffer of 1/w and ids, and shaded deferred. The hot loops exist twice, as C kernels for AVX2 and AVX-512 and
+// as a scalar Go twin, with bit-identical results. It keeps no snapshot and does no I/O.
+package cpu
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/heliograph/heliograph/internal/render"
+	"github.com/heliograph/heliograph/internal/scene"
+)
+
+// Config sets how much of the machine an Engine uses. The zero value uses all of it. No setting changes a pixel.
+type Config struct {
+	Threads     int  // goroutines that work on one frame; 0 = GOMAXPROCS
+	ForceScalar bool // use the Go twin even where SIMD kernels could run
+}
+
+// Engine implements render.Engine. It owns no goroutine: each stage of a frame starts its own and waits for them.
+type Engine struct {
+	threads int
+	kernels kernels
+	sky     *sky
+
+	mu       sync.Mutex
+	meshes   map[*scene.Mesh]*cachedMesh
+	textures map[textureKey]*cachedTexture
+}
+
+var _ render.Engine = (*Engine)(nil)
+
+// kernels are the hot loops, once in Go and once a SIMD width in C.
+type kernels interface {
+	// raster draws the triangles of items (indices into f.items, all kindFast) into rows y0 <= y < y1.
+	raster(f *frame, items []uint32, y0, y1 int)
+	// hz reduces rows of 8x8 pixel tiles to their farthest depth.
+	hz(t *Target, tileY0, tileY1 int)
+	// shadeRow computes the radiance that row y of ids shows; see rowBuffers. Empty pixels are background if opaque.
+	shadeRow(f *frame, ids []uint32, y int, opaque bool, out *rowBuffers)
+	// encodeRow turns radiance into sRGB pixels of row y, adding it to the accumulated samples if any.
+	encodeRow(t *Target, y int, in *rowBuffers, sum *accumulation)
+	// resolveRows writes the final pixels and I420 planes of rows y and y+1.
+	resolveRows(t *Target, y int, filter bool)
+}
+
+// New makes an engine; it fails only for a negative thread count.
+func New(c Config) (*Engine, error) {
+	if c.Threads < 0 {
+		return nil, fmt.Errorf("cpu: %d threads", c.Threads)
+	}
+	e := &Engine{
+		threads:  c.Threads,
+		kernels:  scalar{},
+		sky:      newStudioSky(),
+		meshes:   map[*scene.Mesh]*cachedMesh{},
+		textures: map[textureKey]*cachedTexture{},
+	}
+	if e.threads == 0 {
+		e.threads = runtime.GOMAXPROCS(0)
+	}
+	if k := simdKernels(); k != nil && !c.ForceScalar {
+		e.kernels = k
+	}
+	return e, nil
+}
+
+// NewTarget implements render.Engine.
+func (e *Engine) NewTarget(width, height int) (render.Target, error) {
+	if width < 16 || height < 16 || width > 8192 || height > 8192 || width%2 != 0 || height%2 != 0 {
+		return nil, fmt.Errorf("cpu: target of %dx%d pixels; want even sizes in 16..8192", width, height)
+	}
+	return newTarget(e, width, height), nil
+}
+
+// Close implements render.Engine. There is nothing to stop: memory goes with the last reference.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.meshes, e.textures = nil, nil
+	return nil
+}
+
+// parallel calls work(0) .. work(n-1) from up to threads goroutines and returns when all have.
+func (e *Engine) parallel(n int, work func(i int)) {
+	var next atomic.Int64
+	run := func() {
+		for {
+			i := int(next.Add(1)) - 1
+			if i >= n {
+				return
+			}
+			work(i)
+		}
+	}
+	var wg sync.WaitGroup
+	for range min(e.threads, n) - 1 {
+		wg.Go(run)
+	}
+	run()
+	wg.Wait()
+}
+
+// Prepare implements render.Engine.
+func (e *Engine) Prepare(ctx context.Context, m *scene.Model, progress func(done float64)) error {
+	return e.prepare(ctx, m, progress)
+}

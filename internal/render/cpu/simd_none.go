@@ -1,0 +1,4 @@
+package cpu
+
+// simdKernels returns nil: this build has none.
+func simdKernels() kernels { return nil }

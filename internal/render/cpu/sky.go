@@ -1,0 +1,222 @@
+package cpu
+
+import (
+	"math"
+	"sync"
+)
+
+const (
+	skyLevels = 12 // perceptual roughness 0, 1/11, ... 1
+	skyRange  = 16 // radiance of a full-scale texel
+	lutSize   = 32
+)
+
+// sky is an image-based light, prefiltered. Specular radiance lies in octahedral maps, one a roughness level, whose
+// outermost texels sit on the octahedron's edge: bilinear lookups never cross it. (An octahedral map holds what a cube
+// would, in one texture without seams.)
+type sky struct {
+	sh       [9][3]float32 // irradiance over pi, basis constants folded in (Ramamoorthi and Hanrahan 2001)
+	specular []uint32      // sqrt(radiance/skyRange) as r:11 g:11 b:10
+	offset   [skyLevels]int32
+	size     [skyLevels]int32
+	// dfg is the split-sum table (Karis 2013): F0's scale | bias<<16, 16-bit unsigned normalised, rows of n.v by rows of
+	// perceptual roughness, both sampled at i/(lutSize-1).
+	dfg []uint32
+}
+
+// studio is the built-in sky: a soft room, bright above, with a large key light, a fill and a rim light.
+func studio(d [3]float64) [3]float64 {
+	up := d[1]
+	base := 0.42 + 0.38*smoothstep(-0.6, 0.9, up) + 0.12*math.Exp(-12*up*up)
+	c := [3]float64{base * 0.97, base * 0.99, base * 1.03}
+	box := func(x, y, z, inner, outer, power float64, tint [3]float64) {
+		l := math.Sqrt(x*x + y*y + z*z)
+		a := power * smoothstep(outer, inner, (d[0]*x+d[1]*y+d[2]*z)/l)
+		for k := range c {
+			c[k] += a * tint[k]
+		}
+	}
+	box(-0.6, 0.9, 0.7, 0.95, 0.86, 3.2, [3]float64{1.03, 1, 0.95})
+	box(0.95, 0.35, 0.4, 0.97, 0.88, 1.3, [3]float64{0.92, 0.98, 1.08})
+	box(0.2, 0.6, -1, 0.96, 0.84, 1.8, [3]float64{1, 1, 1})
+	return c
+}
+
+// smoothstep goes from 0 at a to 1 at b.
+func smoothstep(a, b, x float64) float64 {
+	t := min(max((x-a)/(b-a), 0), 1)
+	return t * t * (3 - 2*t)
+}
+
+func newStudioSky() *sky { return newSky(studio) }
+
+// newSky prefilters radiance.
+func newSky(radiance func(dir [3]float64) [3]float64) *sky {
+	s := &sky{}
+	s.project(radiance)
+	total := int32(0)
+	for l := range skyLevels {
+		s.size[l] = int32([...]int{96, 64, 48, 32}[min(l, 3)])
+		s.offset[l] = total
+		total += s.size[l] * s.size[l]
+	}
+	s.specular = make([]uint32, total)
+	var wg sync.WaitGroup
+	for l := range skyLevels {
+		wg.Go(func() { s.prefilter(l, radiance) })
+	}
+	wg.Go(func() { s.dfg = splitSum() })
+	wg.Wait()
+	return s
+}
+
+// project fills the SH coefficients by summing over a latitude-longitude grid.
+func (s *sky) project(radiance func([3]float64) [3]float64) {
+	const rows, cols = 48, 96
+	var sh [9][3]float64
+	for i := range rows {
+		y := 1 - 2*(float64(i)+0.5)/rows // equal areas
+		r := math.Sqrt(1 - y*y)
+		for j := range cols {
+			sin, cos := math.Sincos(2 * math.Pi * (float64(j) + 0.5) / cols)
+			d := [3]float64{r * cos, y, r * sin}
+			c := radiance(d)
+			for n, b := range shBasis(d) {
+				for k := range 3 {
+					sh[n][k] += c[k] * b * 4 * math.Pi / (rows * cols)
+				}
+			}
+		}
+	}
+	// Cosine lobe (pi, 2pi/3, pi/4) over pi, times the basis constant that evaluation leaves out.
+	norm := [9]float64{0.282095, 0.488603, 0.488603, 0.488603, 1.092548, 1.092548, 0.315392, 1.092548, 0.546274}
+	lobe := [9]float64{1, 2.0 / 3, 2.0 / 3, 2.0 / 3, 0.25, 0.25, 0.25, 0.25, 0.25}
+	for n := range sh {
+		for k := range 3 {
+			s.sh[n][k] = float32(sh[n][k] * lobe[n] * norm[n])
+		}
+	}
+}
+
+func shBasis(d [3]float64) [9]float64 {
+	x, y, z := d[0], d[1], d[2]
+	return [9]float64{
+		0.282095, 0.488603 * y, 0.488603 * z, 0.488603 * x,
+		1.092548 * x * y, 1.092548 * y * z, 0.315392 * (3*z*z - 1), 1.092548 * x * z, 0.546274 * (x*x - y*y),
+	}
+}
+
+// prefilter convolves the sky with the GGX lobe of level l seen head-on (Karis 2013).
+func (s *sky) prefilter(l int, radiance func([3]float64) [3]float64) {
+	const samples = 64
+	n := int(s.size[l])
+	rough := float64(l) / (skyLevels - 1)
+	for y := range n {
+		for x := range n {
+			dir := octDecode(float64(x)/float64(n-1), float64(y)/float64(n-1))
+			sum, weight := radiance(dir), 1.0
+			if l > 0 {
+				sum, weight = [3]float64{}, 0
+				t, b := frameAround(dir)
+				for i := range samples {
+					h := sampleGGX(i, samples, rough*rough)
+					w := 2*h[2]*h[2] - 1
+					if w <= 0 {
+						continue
+					}
+					var v [3]float64
+					for k := range 3 {
+						v[k] = 2*h[2]*(t[k]*h[0]+b[k]*h[1]+dir[k]*h[2]) - dir[k]
+					}
+					c := radiance(v)
+					for k := range 3 {
+						sum[k] += c[k] * w
+					}
+					weight += w
+				}
+			}
+			var px uint32
+			for k, bits := range [3]int{11, 11, 10} {
+				full := float64(int(1)<<bits - 1)
+				v := math.Sqrt(min(max(sum[k]/weight/skyRange, 0), 1))
+				px |= uint32(math.Round(v*full)) << [3]int{0, 11, 22}[k]
+			}
+			s.specular[int(s.offset[l])+y*n+x] = px
+		}
+	}
+}
+
+// octDecode is the direction of octahedral map position (u, v) in 0..1, +Y in the middle (Cigolle et al. 2014).
+func octDecode(u, v float64) [3]float64 {
+	x, z := 2*u-1, 2*v-1
+	y := 1 - math.Abs(x) - math.Abs(z)
+	if y < 0 {
+		x, z = math.Copysign(1-math.Abs(z), x), math.Copysign(1-math.Abs(x), z)
+	}
+	l := math.Sqrt(x*x + y*y + z*z)
+	return [3]float64{x / l, y / l, z / l}
+}
+
+func frameAround(n [3]float64) (t, b [3]float64) {
+	up := [3]float64{0, 1, 0}
+	if math.Abs(n[1]) > 0.9 {
+		up = [3]float64{1, 0, 0}
+	}
+	t = cross64(up, n)
+	l := math.Sqrt(t[0]*t[0] + t[1]*t[1] + t[2]*t[2])
+	for k := range t {
+		t[k] /= l
+	}
+	return t, cross64(n, t)
+}
+
+// sampleGGX is half vector i of n distributed like GGX with the given alpha, around +Z (Hammersley points).
+func sampleGGX(i, n int, alpha float64) [3]float64 {
+	u := (float64(i) + 0.5) / float64(n)
+	cos := math.Sqrt((1 - u) / (1 + (alpha*alpha-1)*u))
+	sin := math.Sqrt(1 - cos*cos)
+	s, c := math.Sincos(2 * math.Pi * halton(i+1, 2))
+	return [3]float64{sin * c, sin * s, cos}
+}
+
+// halton is element i >= 1 of the van der Corput sequence in the given base.
+func halton(i, base int) float64 {
+	r, f := 0.0, 1.0
+	for ; i > 0; i /= base {
+		f /= float64(base)
+		r += f * float64(i%base)
+	}
+	return r
+}
+
+// splitSum integrates the specular BRDF with the height-correlated Smith term over directions.
+func splitSum() []uint32 {
+	const samples = 128
+	out := make([]uint32, lutSize*lutSize)
+	for r := range lutSize {
+		rough := max(float64(r)/(lutSize-1), minRoughness)
+		alpha := rough * rough
+		a2 := alpha * alpha
+		for i := range lutSize {
+			nv := max(float64(i)/(lutSize-1), 1e-3)
+			v := [3]float64{math.Sqrt(1 - nv*nv), 0, nv}
+			var scale, bias float64
+			for k := range samples {
+				h := sampleGGX(k, samples, alpha)
+				vh := v[0]*h[0] + v[2]*h[2]
+				nl := 2*vh*h[2] - v[2]
+				if nl <= 0 || vh <= 0 {
+					continue
+				}
+				vis := 0.5 / (nl*math.Sqrt(nv*nv*(1-a2)+a2) + nv*math.Sqrt(nl*nl*(1-a2)+a2))
+				g := 4 * vis * nl * vh / h[2]
+				f := math.Pow(1-vh, 5)
+				scale += g * (1 - f)
+				bias += g * f
+			}
+			word := func(x float64) uint32 { return uint32(math.Round(min(x/samples, 1) * 65535)) }
+			out[r*lutSize+i] = word(scale) | word(bias)<<16
+		}
+	}
+	return out
+}

@@ -1,0 +1,425 @@
+package cpu
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"sync/atomic"
+	"time"
+
+	"github.com/heliograph/heliograph/internal/geom"
+	"github.com/heliograph/heliograph/internal/render"
+	"github.com/heliograph/heliograph/internal/scene"
+)
+
+const (
+	samples     = 16 // jittered samples of a converged picture
+	peelLayers  = 4  // blended surfaces a pixel shows at most; those further back are left out
+	filterUntil = 4  // accumulated samples from which on the edge filter would only blur
+)
+
+// Target implements render.Target.
+//
+// The first frame of a view has one sample a pixel and goes through an edge filter; the frames after it accumulate
+// jittered samples. Blended surfaces are depth-peeled, so that they need no sorting and intersect correctly.
+type Target struct {
+	e                   *Engine
+	w, h                int
+	stride, colorStride int // pixels
+
+	layer                            // the opaque visibility buffer
+	peels                  []layer   // blended ones, front to back, allocated when first needed
+	peeled                 int       // layers of the last frame
+	occ                    occlusion //
+	color                  []uint32  // shaded, with pixelPad pixels of border a side
+	final                  []uint32  // filtered
+	planeY, planeU, planeV []byte
+	sum                    accumulation
+
+	visible []bool // by cluster of snapshot order: was seen in the last frame
+	layout  []layoutEntry
+	frame   frame
+	version uint64
+	sky     scene.Sky
+	light   scene.DirectionalLight
+	view    render.View
+	sample  int // of the last frame; -1 before the first
+	stats   render.Stats
+}
+
+// layoutEntry is what Target.visible was indexed by.
+type layoutEntry struct {
+	mesh    *cachedMesh
+	history int
+}
+
+func newTarget(e *Engine, w, h int) *Target {
+	stride := (w + 15) &^ 15
+	t := &Target{e: e, w: w, h: h, stride: stride, colorStride: stride + 2*pixelPad, sample: -1}
+	t.layer = t.newLayer()
+	t.occ = newOcclusion(w, h)
+	t.color = make([]uint32, t.colorStride*h)
+	t.final = make([]uint32, stride*h+pixelPad)
+	t.planeY, t.planeU, t.planeV = make([]byte, w*h+64), make([]byte, w*h/4+64), make([]byte, w*h/4+64)
+	return t
+}
+
+func (t *Target) newLayer() layer {
+	n := t.stride*t.h + 16
+	return layer{make([]float32, n), make([]uint32, n)}
+}
+
+// Size implements render.Target.
+func (t *Target) Size() (width, height int) { return t.w, t.h }
+
+// Close implements render.Target.
+func (t *Target) Close() error {
+	*t = Target{}
+	return nil
+}
+
+// I420 implements render.Target.
+func (t *Target) I420() (y, u, v []byte, strideY, strideUV int) {
+	return t.planeY[:t.w*t.h], t.planeU[:t.w*t.h/4], t.planeV[:t.w*t.h/4], t.w, t.w / 2
+}
+
+// RGBA implements render.Target.
+func (t *Target) RGBA(dst []byte) {
+	for y := range t.h {
+		for x, p := range t.final[y*t.stride:][:t.w] {
+			binary.LittleEndian.PutUint32(dst[4*(y*t.w+x):], p)
+		}
+	}
+}
+
+// Pick implements render.Target.
+func (t *Target) Pick(x, y int) (scene.EntityID, float32) {
+	if x < 0 || y < 0 || x >= t.w || y >= t.h || t.sample < 0 {
+		return 0, 0
+	}
+	i := y*t.stride + x
+	l := &t.layer
+	if t.peeled > 0 && t.peels[0].id[i] != noID {
+		l = &t.peels[0]
+	}
+	if l.id[i] == noID {
+		return 0, 0
+	}
+	return t.frame.draws[t.frame.items[l.id[i]>>7].draw].entity, 1 / l.depth[i]
+}
+
+// Render implements render.Target.
+func (t *Target) Render(s *scene.Snapshot, v render.View) (render.Stats, error) {
+	if err := checkView(v); err != nil {
+		return render.Stats{}, err
+	}
+	if t.sample >= 0 && s.Version == t.version && v == t.view && s.Light == t.light && s.Sky == t.sky {
+		if t.sample == samples {
+			return t.stats, nil
+		}
+		t.sample++
+	} else {
+		t.sample = 0
+	}
+	start := time.Now()
+	if err := t.begin(s, v); err != nil {
+		t.sample = -1
+		return render.Stats{}, err
+	}
+	t.version, t.view, t.light, t.sky = s.Version, v, s.Light, s.Sky
+	t.stats = render.Stats{Sample: t.sample, Converged: t.sample == samples}
+	cullNS := t.visibility()
+	raster := time.Now()
+	t.shade()
+	t.stats.CullNS = cullNS
+	t.stats.RasterNS = raster.Sub(start).Nanoseconds() - cullNS
+	t.stats.ShadeNS = time.Since(raster).Nanoseconds()
+	return t.stats, nil
+}
+
+func checkView(v render.View) error {
+	var sum, q float64
+	for _, c := range v.Position {
+		sum += float64(c)
+	}
+	for _, c := range v.Orientation {
+		q += float64(c) * float64(c)
+	}
+	switch {
+	case math.IsNaN(sum) || math.IsInf(sum, 0):
+		return errors.New("cpu: view position is not finite")
+	case !(q > 1e-12) || math.IsInf(q, 0):
+		return errors.New("cpu: view orientation is not a rotation")
+	case !(v.FovY > 0.001 && v.FovY < 3.14):
+		return fmt.Errorf("cpu: field of view of %v radians", v.FovY)
+	case !(v.Near >= 1e-6 && v.Near < 1e9):
+		return fmt.Errorf("cpu: near plane at %v m", v.Near)
+	}
+	return nil
+}
+
+// begin sets up the frame: camera, lights, and the draws of all instances.
+func (t *Target) begin(s *scene.Snapshot, v render.View) error {
+	f := &t.frame
+	*f = frame{t: t, near: v.Near, draws: f.draws[:0], items: f.items[:0], sky: t.e.sky, lodScale: 0.5}
+	var jitter [2]float64
+	if t.sample > 0 {
+		jitter = [2]float64{halton(t.sample, 2) - 0.5, halton(t.sample, 3) - 0.5}
+		f.trilinear, f.lodScale = true, 0.25 // many samples carry more detail than one
+	}
+	f.cam = newCamera(v, t.w, t.h, jitter)
+	f.rays()
+	f.toLight = [3]float32(geom.Vec3{}.Sub(s.Light.Direction).Normalize())
+	f.lightColor = s.Light.Color
+	f.lit = s.Light.Color != geom.Vec3{}
+	f.skyIntensity = s.Sky.Intensity
+	for k := range 3 {
+		f.background[k] = srgbToLinear(float32(s.Sky.Background[k]) / 255)
+	}
+	history, same := 0, len(t.layout) == len(s.Instances)
+	for i := range s.Instances {
+		in := &s.Instances[i]
+		c := t.e.lookup(in.Mesh)
+		if c == nil {
+			return fmt.Errorf("cpu: mesh %q was not prepared", in.Mesh.Name)
+		}
+		f.addInstance(in, c.prims, history)
+		entry := layoutEntry{c, history}
+		if i < len(t.layout) {
+			same = same && t.layout[i] == entry
+			t.layout[i] = entry
+		} else {
+			t.layout = append(t.layout, entry)
+		}
+		for _, p := range c.prims {
+			history += len(p.Clusters)
+		}
+	}
+	if !same {
+		t.layout = t.layout[:len(s.Instances)]
+		t.visible = make([]bool, history) // another scene: nothing is known to be visible, all is drawn
+	}
+	return nil
+}
+
+// visibility fills the visibility buffers and returns the time culling took.
+func (t *Target) visibility() (cullNS int64) {
+	f := &t.frame
+	start := time.Now()
+	units := f.cull()
+	var rest, blend []candidate
+	for i := range units {
+		u := &units[i]
+		for j := range u.first {
+			f.push(&u.first[j])
+		}
+		rest, blend = append(rest, u.rest...), append(blend, u.blend...)
+		t.stats.TrianglesCulled += u.tris
+	}
+	cullNS = time.Since(start).Nanoseconds()
+
+	n := len(f.items)
+	t.rasterBands(0, n, true)
+	t.e.parallel(t.occ.h[0], func(y int) { t.e.kernels.hz(t, y, y+1) })
+	t.occ.coarsen()
+
+	start = time.Now()
+	hidden := make([]bool, len(rest))
+	t.testOcclusion(rest, hidden)
+	for i := range rest {
+		if !hidden[i] {
+			f.push(&rest[i])
+		}
+	}
+	cullNS += time.Since(start).Nanoseconds()
+	if len(f.items) > n {
+		t.rasterBands(n, len(f.items), false)
+	}
+	t.remember()
+	t.peel(blend)
+	return cullNS
+}
+
+// push makes c an item and counts it.
+func (f *frame) push(c *candidate) {
+	if len(f.items) == maxItems-1 {
+		return
+	}
+	f.items = append(f.items, c.item)
+	f.t.stats.ClustersDrawn++
+	f.t.stats.TrianglesDrawn += int64(f.draws[c.draw].prim.Clusters[c.cluster].Triangles)
+}
+
+func (t *Target) testOcclusion(cs []candidate, hidden []bool) {
+	const unit = 1024
+	t.e.parallel((len(cs)+unit-1)/unit, func(i int) {
+		for j := i * unit; j < min((i+1)*unit, len(cs)); j++ {
+			hidden[j] = t.occ.hides(&cs[j])
+		}
+	})
+	for i := range cs {
+		if hidden[i] {
+			t.stats.TrianglesCulled += int64(t.frame.draws[cs[i].draw].prim.Clusters[cs[i].cluster].Triangles)
+		}
+	}
+}
+
+// bandRows is the height of the strips that threads rasterise: several a thread for balance, but not so low that most
+// clusters lie in two.
+func (t *Target) bandRows() int {
+	return max(32, (t.h/(3*t.e.threads)+7)&^7)
+}
+
+// bands sorts the items from..to by the strips they touch.
+func (t *Target) bands(from, to int) [][]uint32 {
+	rows := t.bandRows()
+	out := make([][]uint32, (t.h+rows-1)/rows)
+	for i := from; i < to; i++ {
+		it := &t.frame.items[i]
+		for b := int(it.y0) / rows; b <= int(it.y1)/rows; b++ {
+			out[b] = append(out[b], uint32(i))
+		}
+	}
+	return out
+}
+
+// rasterBands draws the items from..to into the opaque layer.
+func (t *Target) rasterBands(from, to int, clear bool) {
+	f, rows := &t.frame, t.bandRows()
+	bands := t.bands(from, to)
+	t.e.parallel(len(bands), func(b int) {
+		y0, y1 := b*rows, min((b+1)*rows, t.h)
+		if clear {
+			t.layer.clear(y0*t.stride, y1*t.stride)
+		}
+		for items := bands[b]; len(items) > 0; {
+			n := 0
+			for n < len(items) && !f.items[items[n]].slow {
+				n++
+			}
+			if n > 0 {
+				t.e.kernels.raster(f, items[:n], y0, y1)
+			} else {
+				f.rasterSlow(&t.layer, items[0], y0, y1, nil, false)
+				n = 1
+			}
+			items = items[n:]
+		}
+	})
+}
+
+func (l *layer) clear(from, to int) {
+	clear(l.depth[from:to])
+	ids := l.id[from:to]
+	for i := range ids {
+		ids[i] = noID
+	}
+}
+
+// remember notes which clusters show in the opaque layer: they are drawn first in the next frame.
+func (t *Target) remember() {
+	f := &t.frame
+	seen := make([]atomic.Bool, len(f.items))
+	const rows = 32
+	t.e.parallel((t.h+rows-1)/rows, func(b int) {
+		last := uint32(noID)
+		for y := b * rows; y < min((b+1)*rows, t.h); y++ {
+			for _, id := range t.id[y*t.stride:][:t.w] {
+				if id>>7 == last || id == noID {
+					continue
+				}
+				last = id >> 7
+				if !seen[last].Load() {
+					seen[last].Store(true)
+				}
+			}
+		}
+	})
+	clear(t.visible)
+	for i := range seen {
+		if seen[i].Load() {
+			it := &f.items[i]
+			t.visible[f.draws[it.draw].history+int(it.cluster)] = true
+		}
+	}
+}
+
+// peel draws blended clusters into layers, front to back (Everitt 2001).
+func (t *Target) peel(cs []candidate) {
+	t.peeled = 0
+	if len(cs) == 0 {
+		return
+	}
+	f, rows := &t.frame, t.bandRows()
+	t.e.parallel(t.occ.h[0], func(y int) { t.e.kernels.hz(t, y, y+1) })
+	t.occ.coarsen()
+	hidden := make([]bool, len(cs))
+	t.testOcclusion(cs, hidden)
+	first := len(f.items)
+	for i := range cs {
+		if !hidden[i] {
+			f.push(&cs[i])
+		}
+	}
+	bands := t.bands(first, len(f.items))
+	for n := range peelLayers {
+		if n == len(t.peels) {
+			t.peels = append(t.peels, t.newLayer())
+		}
+		var behind *layer
+		if n > 0 {
+			behind = &t.peels[n-1]
+		}
+		var any atomic.Bool
+		t.e.parallel(len(bands), func(b int) {
+			y0, y1 := b*rows, min((b+1)*rows, t.h)
+			t.peels[n].clear(y0*t.stride, y1*t.stride)
+			for _, i := range bands[b] {
+				if f.rasterSlow(&t.peels[n], i, y0, y1, behind, true) {
+					any.Store(true)
+				}
+			}
+		})
+		if !any.Load() {
+			return
+		}
+		t.peeled = n + 1
+	}
+}
+
+// shade turns the visibility buffers into the picture.
+func (t *Target) shade() {
+	f, k := &t.frame, t.e.kernels
+	var sum *accumulation
+	if t.sample > 0 {
+		if t.sum.plane[0] == nil {
+			for i := range t.sum.plane {
+				t.sum.plane[i] = make([]float32, t.stride*t.h)
+			}
+		}
+		t.sum.samples = t.sample
+		sum = &t.sum
+	}
+	const rows = 8
+	t.e.parallel((t.h+rows-1)/rows, func(b int) {
+		row, front := newRowBuffers(t.stride), (*rowBuffers)(nil)
+		if t.peeled > 0 {
+			front = newRowBuffers(t.stride)
+		}
+		for y := b * rows; y < min((b+1)*rows, t.h); y++ {
+			k.shadeRow(f, t.id, y, true, row)
+			for n := t.peeled - 1; n >= 0; n-- {
+				k.shadeRow(f, t.peels[n].id, y, false, front)
+				row.over(front, t.w)
+			}
+			k.encodeRow(t, y, row, sum)
+		}
+	})
+	filter := t.sample < filterUntil
+	t.e.parallel((t.h+rows-1)/rows, func(b int) {
+		for y := b * rows; y < min((b+1)*rows, t.h); y += 2 {
+			k.resolveRows(t, y, filter)
+		}
+	})
+}
