@@ -7,6 +7,8 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -34,7 +36,15 @@ const (
 // single test may remove what the others run.
 var build = sync.OnceValues(func() (string, error) {
 	if dir := os.Getenv(BinDirEnv); dir != "" {
+		for _, name := range []string{"heliograph", "heliograph-worker"} {
+			if _, err := os.Stat(filepath.Join(dir, name)); err != nil { // also makes the test's cached result depend on it
+				return "", err
+			}
+		}
 		return filepath.Abs(dir)
+	}
+	if err := dependOnSources(); err != nil {
+		return "", err
 	}
 	dir := filepath.Join(os.TempDir(), "heliograph-test-bin")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -60,6 +70,23 @@ var build = sync.OnceValues(func() (string, error) {
 	}
 	return dir, nil
 })
+
+// dependOnSources reads the directories of the module's Go code, because `go test` reuses a result as long as nothing
+// changes that the test itself has looked at, and what the go command reads does not count.
+func dependOnSources() error {
+	mod, err := exec.CommandContext(context.Background(), "go", "env", "GOMOD").Output()
+	if err != nil {
+		return fmt.Errorf("find the module: %w", err)
+	}
+	root := filepath.Dir(strings.TrimSpace(string(mod)))
+	for _, dir := range []string{"cmd", "internal", "api", "client"} {
+		err := filepath.WalkDir(filepath.Join(root, dir), func(string, fs.DirEntry, error) error { return nil })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 type buildError struct {
 	name string
