@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -51,25 +52,27 @@ var build = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	for name, env := range map[string]string{"heliograph": "CGO_ENABLED=0", "heliograph-worker": "CGO_ENABLED=1"} {
-		// Built aside and renamed: test processes of other packages may run the same file at this moment.
-		tmp, err := os.MkdirTemp(dir, "build-")
-		if err != nil {
-			return "", err
-		}
-		cmd := exec.Command("go", "build", "-o", tmp, "github.com/heliograph/heliograph/cmd/"+name)
-		cmd.Env = append(os.Environ(), env)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return "", &buildError{name, out, err}
-		}
-		if err := os.Rename(filepath.Join(tmp, name), filepath.Join(dir, name)); err != nil {
-			return "", err
-		}
-		if err := os.Remove(tmp); err != nil {
+		if err := buildOne(dir, name, env); err != nil {
 			return "", err
 		}
 	}
 	return dir, nil
 })
+
+// buildOne builds a program aside and moves it to dir: test processes of other packages may run the same file right now.
+func buildOne(dir, name, env string) (err error) {
+	tmp, err := os.MkdirTemp(dir, "build-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
+	cmd := exec.CommandContext(context.Background(), "go", "build", "-o", tmp, "github.com/heliograph/heliograph/cmd/"+name)
+	cmd.Env = append(os.Environ(), env)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s: %w\n%s", name, err, out)
+	}
+	return os.Rename(filepath.Join(tmp, name), filepath.Join(dir, name))
+}
 
 // dependOnSources reads the directories of the module's Go code, because `go test` reuses a result as long as nothing
 // changes that the test itself has looked at, and what the go command reads does not count.
@@ -86,16 +89,6 @@ func dependOnSources() error {
 		}
 	}
 	return nil
-}
-
-type buildError struct {
-	name string
-	out  []byte
-	err  error
-}
-
-func (e *buildError) Error() string {
-	return "build " + e.name + ": " + e.err.Error() + "\n" + string(e.out)
 }
 
 // BinDir returns a directory that holds both binaries, building them at the first call of the test process.
