@@ -3,12 +3,17 @@ package stream
 import (
 	"errors"
 	"sync"
+	"time"
 )
 
 const (
 	outboxMessages = 256     // queued before the channel is open
 	outboxBytes    = 4 << 20 // buffered by the library after that
 )
+
+// farewellWithin is how long a closing connection waits for acknowledgements, which SCTP may delay by 200 ms (RFC 9260,
+// section 6.2).
+const farewellWithin = 300 * time.Millisecond
 
 // errViewerTooSlow ends a connection whose viewer does not read its reliable messages.
 var errViewerTooSlow = errors.New("stream: the viewer does not read its messages")
@@ -50,4 +55,28 @@ func (o *outbox) open(write func([]byte) error, buffered func() uint64) error {
 	}
 	o.waiting = nil
 	return nil
+}
+
+// drain waits until the viewer has acknowledged everything, for the given time at most, or until over is closed.
+func (o *outbox) drain(within time.Duration, over <-chan struct{}) {
+	deadline := time.NewTimer(within)
+	defer deadline.Stop()
+	poll := time.NewTicker(2 * time.Millisecond)
+	defer poll.Stop()
+	for !o.empty() {
+		select {
+		case <-poll.C:
+		case <-deadline.C:
+			return
+		case <-over:
+			return
+		}
+	}
+}
+
+// empty is true as well before the channel is open: a viewer that never came needs no farewell.
+func (o *outbox) empty() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.write == nil || o.buffered() == 0
 }

@@ -213,8 +213,10 @@ func (p *Peer) Run(ctx context.Context) error {
 	return errors.Join(p.closeReason(), g.Wait(), err)
 }
 
-// Close ends the connection. It does not wait for a running Run; without one it frees everything itself.
+// Close ends the connection once the viewer has acknowledged what was sent to it, or has not for a moment: the last
+// message says why. It does not wait for a running Run; without one it frees everything itself.
 func (p *Peer) Close() {
+	p.outbox.drain(farewellWithin, p.over)
 	p.finish(nil)
 	// The library allows closing twice and beside Run's own closing; its error tells nothing that could be acted on.
 	_ = p.pc.Close()
