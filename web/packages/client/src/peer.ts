@@ -17,7 +17,8 @@ export interface Peer {
   readonly pose: PoseChannel;
   sendScene(data: Uint8Array<ArrayBuffer>): void;
   stats(): Promise<RTCStatsReport>;
-  close(): void;
+  /** With `farewell` the worker has ended the connection by itself and need not be told. */
+  close(options?: { farewell?: boolean }): void;
 }
 
 export interface OpenPeerOptions {
@@ -112,11 +113,11 @@ class WebRtcPeer implements Peer {
     return this.#pc.getStats();
   }
 
-  close(): void {
+  close({ farewell = false } = {}): void {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#healTimer);
-    this.#end?.();
+    if (!farewell) this.#end?.();
     this.#pc.close();
   }
 

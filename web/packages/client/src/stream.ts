@@ -186,13 +186,13 @@ export class Stream extends Emitter<StreamEvents> {
         if (attempt === 0) this.#setState({ name: "connecting", phase: "signalling" });
         const { lost } = await this.#connectOnce(takeover, signal);
         lostAt = attempt = 0;
-        takeover = true; // from now on whoever holds the session is most likely this viewer's own lost connection
+        takeover = false; // two viewers that take over from each other without being asked would never end
         this.#setState({ name: "connected" });
         error = await lost;
       } catch (thrown) {
         error = HeliographError.from(thrown, "server", "The connection could not be set up.");
       }
-      this.#detach();
+      this.#detach({ farewell: saidGoodbye(error) });
       if (signal.aborted) return;
       lostAt ||= Date.now();
       const verdict = await this.#judge(error, Date.now() - lostAt, signal);
@@ -245,12 +245,12 @@ export class Stream extends Emitter<StreamEvents> {
     return { lost };
   }
 
-  #detach(): void {
+  #detach(options: { farewell?: boolean } = {}): void {
     const peer = this.#peer;
     this.#peer = undefined;
     this.#poses.attach(undefined);
     this.#scene.attach(undefined);
-    peer?.close();
+    peer?.close(options);
   }
 
   /** What a failure means: try again (at once when the session has just started), or the state to end in. The REST API knows whether the session still lives. */
@@ -351,6 +351,11 @@ export class Stream extends Emitter<StreamEvents> {
     this.#state = state;
     this.emit("state", state);
   }
+}
+
+/** The worker ended the connection and said why. */
+function saidGoodbye(error: HeliographError): boolean {
+  return error.reason === "ended" || error.reason === "replaced" || error.reason === "worker";
 }
 
 /** What the answer `name` carries. */

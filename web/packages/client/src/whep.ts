@@ -12,14 +12,20 @@ export interface WhepAnswer {
 export class WhepClient {
   readonly #rest: RestClient;
   readonly #session: string;
+  /** Connections that this viewer has given up, and whose end the server has not confirmed. */
+  readonly #abandoned = new Set<string>();
 
   constructor(rest: RestClient, session: string) {
     this.#rest = rest;
     this.#session = session;
   }
 
-  /** Offers a connection. With `takeover` a viewer that is connected is replaced, else that is an error of reason "busy". */
+  /**
+   * Offers a connection. With `takeover` a viewer that is connected is replaced, else that is an error of reason "busy".
+   * Earlier connections of this viewer are ended before: a worker may not have noticed yet that they are lost.
+   */
   async offer(sdp: string, takeover: boolean, signal: AbortSignal): Promise<WhepAnswer> {
+    await Promise.all([...this.#abandoned].map((location) => this.#end(location)));
     const url = `${this.#rest.sessionUrl(this.#session)}/whep`;
     const response = await this.#rest.request(url, {
       method: "POST",
@@ -35,9 +41,19 @@ export class WhepClient {
       end: () => {
         if (!location) return;
         const target = new URL(location, response.url || new URL(url, globalThis.location?.href)).href;
-        // Nothing to tell when this fails: a worker also notices that its viewer is gone.
-        this.#rest.request(target, { method: "DELETE", keepalive: true }).catch(() => {});
+        this.#abandoned.add(target);
+        void this.#end(target);
       },
     };
+  }
+
+  async #end(location: string): Promise<void> {
+    try {
+      await this.#rest.request(location, { method: "DELETE", keepalive: true });
+    } catch (error) {
+      const { reason } = HeliographError.from(error, "network", "");
+      if (reason === "network" || reason === "server") return; // tried again with the next offer
+    }
+    this.#abandoned.delete(location);
   }
 }

@@ -14,6 +14,7 @@ class FakePeer implements Peer {
   readonly messages: ClientMessage[] = [];
   readonly handlers: PeerHandlers;
   closed = 0;
+  readonly farewells: boolean[] = [];
   readonly pose = { readyState: "open", bufferedAmount: 0, send: (data: Uint8Array) => void this.poses.push(data) };
 
   constructor(handlers: PeerHandlers) {
@@ -25,8 +26,9 @@ class FakePeer implements Peer {
   stats() {
     return Promise.resolve(new Map() as unknown as RTCStatsReport);
   }
-  close() {
+  close(options: { farewell?: boolean } = {}) {
     this.closed++;
+    this.farewells.push(options.farewell ?? false);
   }
 }
 
@@ -172,13 +174,13 @@ describe("Stream", () => {
     expect(other.stream.state.name).toBe("connected");
   });
 
-  it("takes its own lost connection's place", async () => {
+  it("takes over once, not again when the connection is lost later", async () => {
     const t = setup();
-    t.stream.connect();
+    t.stream.connect({ takeover: true });
     await settle();
     t.peers[0]!.handlers.lost(lost());
     await vi.advanceTimersByTimeAsync(1000);
-    expect(t.takeovers).toEqual([false, true]);
+    expect(t.takeovers).toEqual([true, false]);
   });
 
   it.each([
@@ -192,6 +194,7 @@ describe("Stream", () => {
     await vi.advanceTimersByTimeAsync(60_000);
     expect(t.stream.state).toMatchObject({ name: "failed", error: { reason: expected, message: "why" } });
     expect(t.peers).toHaveLength(1);
+    expect(t.peers[0]!.farewells).toEqual([true]); // no DELETE for what the worker has ended itself
   });
 
   it("matches answers with requests, and rejects those that a lost connection leaves open", async () => {

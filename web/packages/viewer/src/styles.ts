@@ -18,7 +18,7 @@ video { object-fit: contain; transition: filter .25s; }
 .dimmed video { filter: brightness(.55) saturate(.5); }
 .surface { outline: none; touch-action: none; cursor: grab; user-select: none; -webkit-user-select: none; }
 .surface:active { cursor: grabbing; }
-.surface:focus-visible { box-shadow: inset 0 0 0 2px var(--accent); }
+.surface:focus-visible { box-shadow: inset 0 0 0 2px color-mix(in srgb, var(--accent) 55%, transparent); }
 
 .glass {
   color: #f3f6fa; background: rgb(20 26 34 / .74); border: 1px solid rgb(255 255 255 / .1); border-radius: 12px;

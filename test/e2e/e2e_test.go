@@ -1,0 +1,56 @@
+// Package e2e drives the main job in a real browser, against the real programs.
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/heliograph/heliograph/internal/devserver"
+)
+
+const timeout = 4 * time.Minute
+
+// TestViewer runs viewer.mjs: dashboard, create, viewer, the sample model compared with the worker's own snapshot, a
+// drag, stop. It needs Chromium, Node and the packages of web/ (`make test-deps`). Screenshots land in out/.
+func TestViewer(t *testing.T) {
+	if _, err := os.Stat("../../web/node_modules/playwright-core"); err != nil {
+		missing(t, "web/node_modules is not installed: run make deps")
+	}
+	if _, err := exec.LookPath("node"); err != nil {
+		missing(t, "node is not installed")
+	}
+	server := devserver.Start(t, devserver.Options{})
+	info, err := json.Marshal(server.Info)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ready := filepath.Join(t.TempDir(), "ready.json")
+	if err := os.WriteFile(ready, info, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "node", "viewer.mjs", ready)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err = cmd.Run()
+	t.Logf("viewer.mjs:\n%s", out.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// missing skips on a developer's machine; CI has to have everything.
+func missing(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}
