@@ -18,6 +18,7 @@ import (
 	"github.com/heliograph/heliograph/internal/machine"
 	"github.com/heliograph/heliograph/internal/obs"
 	"github.com/heliograph/heliograph/internal/render"
+	"github.com/heliograph/heliograph/internal/render/cpu"
 	"github.com/heliograph/heliograph/internal/worker"
 	"github.com/heliograph/heliograph/internal/workerrpc"
 )
@@ -118,13 +119,25 @@ func (c *renderCmd) Run(e *env) error {
 	defer home.Close()
 	s, err := worker.New(worker.Options{
 		Config: config, Home: home, Teraflops: teraflops, Version: obs.Version(), Log: log,
-		NewEngine: func() (render.Engine, error) { return nil, errors.New("there is no renderer yet") },
+		NewEngine: func() (render.Engine, error) { return newEngine(config.Renderer, log) },
 		Encoders:  func() worker.Encoders { return loadCodecs(e.getenv, log) },
 	})
 	if err != nil {
 		return usageError{err}
 	}
 	return s.Run(e.ctx)
+}
+
+// newEngine makes the renderer that the session's profile asks for, as far as there is one.
+func newEngine(kind string, log *slog.Logger) (render.Engine, error) {
+	if kind == "gpu" {
+		log.Warn("this build has no GPU renderer; the CPU draws instead")
+	}
+	e, err := cpu.New(cpu.Config{})
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 // loadCodecs looks for the encoder libraries of this machine.

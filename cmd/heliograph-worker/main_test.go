@@ -62,7 +62,7 @@ type bench struct {
 	log    bytes.Buffer
 }
 
-func newBench(t *testing.T) *bench {
+func newBench(t *testing.T, orphanAfter time.Duration) *bench {
 	t.Helper()
 	dir := t.TempDir()
 	ca, err := pki.Open(filepath.Join(dir, "ca"), time.Now(), "localhost")
@@ -82,7 +82,7 @@ func newBench(t *testing.T) *bench {
 	text, err := json.Marshal(workerrpc.WorkerConfig{
 		Account: account, Session: "s1", Size: "Standard", ControlAddress: "unix:" + socket, ControlToken: secret,
 		Hostname: "localhost", BindIP: "127.0.0.1", PortMin: 49152, PortMax: 65534, CertPEM: string(cert), KeyPEM: string(key),
-		TokenKeys: keys.PublicJWKS(), CacheDir: filepath.Join(dir, "cache"), RenewEvery: 20 * time.Millisecond, OrphanAfter: 200 * time.Millisecond,
+		TokenKeys: keys.PublicJWKS(), CacheDir: filepath.Join(dir, "cache"), RenewEvery: 20 * time.Millisecond, OrphanAfter: orphanAfter,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +125,7 @@ func (b *bench) start(t *testing.T, ctx context.Context) (exit chan int, e arr.E
 }
 
 func TestRenderServesUntilTheSessionEnds(t *testing.T) {
-	b := newBench(t)
+	b := newBench(t, time.Minute)
 	exit, e := b.start(t, t.Context())
 	if e.Hostname != "localhost" || e.Teraflops <= 0 {
 		t.Errorf("reported %+v", e)
@@ -156,7 +156,7 @@ func TestRenderServesUntilTheSessionEnds(t *testing.T) {
 }
 
 func TestRenderEndsBySignal(t *testing.T) {
-	b := newBench(t)
+	b := newBench(t, time.Minute)
 	ctx, signal := context.WithCancel(t.Context())
 	exit, _ := b.start(t, ctx)
 	signal()
@@ -166,7 +166,7 @@ func TestRenderEndsBySignal(t *testing.T) {
 }
 
 func TestRenderEndsWhenOrphaned(t *testing.T) {
-	b := newBench(t)
+	b := newBench(t, 200*time.Millisecond)
 	exit, _ := b.start(t, t.Context())
 	b.stop()
 	if code := <-exit; code != exitOrphaned {
