@@ -36,29 +36,40 @@ var steps = [...]float64{1, 0.84, 0.7, 0.59, 0.5}
 const (
 	slowFrame   = time.Second / 30 // the promise: at least 30 frames a second while moving
 	fastFrame   = time.Second / 50 // predicted time at the next larger step that allows going back to it
-	judgeAfter  = 6                // moving frames at a step before it is judged
-	growAfter   = 45               // the same for growing: a size change costs a key frame, so it must be rare
+	judgeAfter  = 6                // moving frames at a step before it is judged, unless
+	judgeTime   = time.Second / 5  // they took so long together
+	growAfter   = 45               // frames before growing: a size change costs a key frame, so it must be rare
 	averageOver = 4
 )
 
 // governor chooses the step from how long moving frames take.
 type governor struct {
 	step   int
-	frames int // at this step
+	frames int           // at this step
+	total  time.Duration // that they took
 	avg    time.Duration
 }
 
-// moved counts a moving frame that took d in its slower stage, and moves to another step when it must.
+// moved counts a moving frame that took d in its slower stage, and moves to another step when it must. The first frame
+// at a size does not count: its target and its encoder were made with it.
 func (g *governor) moved(d time.Duration) {
 	g.frames++
-	if g.frames == 1 {
+	switch {
+	case g.frames == 1:
+		return
+	case g.frames == 2:
 		g.avg = d
 	}
+	g.total += d
 	g.avg += (d - g.avg) / averageOver
 	switch {
-	case g.frames >= judgeAfter && g.avg > slowFrame && g.step < len(steps)-1:
-		g.to(g.step + 1)
-	case g.frames >= growAfter && g.step > 0 && g.predict(g.step-1) < fastFrame:
+	case (g.frames > judgeAfter || g.total >= judgeTime) && g.avg > slowFrame && g.step < len(steps)-1:
+		to := g.step + 1
+		for to < len(steps)-1 && g.predict(to) > slowFrame {
+			to++
+		}
+		g.to(to)
+	case g.frames > growAfter && g.step > 0 && g.predict(g.step-1) < fastFrame:
 		g.to(g.step - 1)
 	}
 }
