@@ -33,8 +33,7 @@ const (
 	stopTimeout  = 20 * time.Second
 )
 
-// build is done once a process; the directory is left to the system's cleaning of its temporary files, because no
-// single test may remove what the others run.
+// build is done once a process. The programs stay in the user's cache: no single test may remove what others run.
 var build = sync.OnceValues(func() (string, error) {
 	if dir := os.Getenv(BinDirEnv); dir != "" {
 		for _, name := range []string{"heliograph", "heliograph-worker"} {
@@ -47,7 +46,11 @@ var build = sync.OnceValues(func() (string, error) {
 	if err := dependOnSources(); err != nil {
 		return "", err
 	}
-	dir := filepath.Join(os.TempDir(), "heliograph-test-bin")
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(cache, "heliograph-test-bin")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
@@ -83,7 +86,7 @@ func dependOnSources() error {
 	}
 	root := filepath.Dir(strings.TrimSpace(string(mod)))
 	for _, dir := range []string{"cmd", "internal", "api", "client"} {
-		err := filepath.WalkDir(filepath.Join(root, dir), func(string, fs.DirEntry, error) error { return nil })
+		err := filepath.WalkDir(filepath.Join(root, dir), func(_ string, _ fs.DirEntry, err error) error { return err })
 		if err != nil {
 			return err
 		}
