@@ -69,6 +69,7 @@ type Peer struct {
 	control *controller
 	rtt     time.Duration
 	history *history
+	repairs *rtx
 
 	keyWanted atomic.Bool
 	keyAsked  chan struct{} // capacity 1: wakes whoever waits for keyWanted
@@ -334,7 +335,7 @@ func (p *Peer) onTransportFeedback(now time.Time, report rtpfb.Report) {
 	}
 }
 
-// resend answers a NACK (RFC 4585 section 6.2.1) with the same packets. One that is gone or too old to be of use is
+// resend answers a NACK (RFC 4585 section 6.2.1). One that is gone or too old to be of use is
 // answered by a key frame.
 func (p *Peer) resend(now time.Time, numbers []uint16) {
 	p.mu.Lock()
@@ -349,10 +350,11 @@ func (p *Peer) resend(now time.Time, numbers []uint16) {
 		if packet == nil {
 			continue
 		}
+		if !p.repairs.send(packet) {
+			p.restart() // no repair stream: start over
+			return
+		}
 		p.counts.resent.Add(1)
 		p.counts.packets.Add(1)
-		if err := p.track.WriteRTP(packet); err != nil {
-			return // closed; Run ends for that reason
-		}
 	}
 }

@@ -34,14 +34,18 @@ type packetizer struct {
 }
 
 func newPacketizer(codec encode.Codec) *packetizer {
-	p := &packetizer{payloader: &codecs.H264Payloader{}}
+	p := &packetizer{payloader: &codecs.H264Payloader{}, sequence: randomSequence()}
 	if codec == encode.VP8 {
 		p.payloader = &codecs.VP8Payloader{}
 	}
-	var b [2]byte
-	_, _ = rand.Read(b[:]) // never fails (crypto/rand); RFC 3550 section 5.1 wants a random start
-	p.sequence = binary.BigEndian.Uint16(b[:])
 	return p
+}
+
+// randomSequence is where a stream's sequence numbers start (RFC 3550 section 5.1).
+func randomSequence() uint16 {
+	var b [2]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return binary.BigEndian.Uint16(b[:])
 }
 
 // packets returns the packets of one access unit, the last with the marker bit.
@@ -169,7 +173,7 @@ func (h *history) forgetBefore(sequence uint16) {
 	h.oldest, h.hasKey = sequence, true
 }
 
-// again returns a copy of the packet to send again: nil when that is of no use, because a key frame came since or it was
+// again returns the packet to send again: nil when that is of no use, because a key frame came since or it was
 // sent again less than a round trip ago. stale means that the viewer misses something which is too old to repair.
 func (h *history) again(sequence uint16, now time.Time, rtt time.Duration) (p *rtp.Packet, stale bool) {
 	h.mu.Lock()
@@ -185,7 +189,5 @@ func (h *history) again(sequence uint16, now time.Time, rtt time.Duration) (p *r
 		return nil, false
 	}
 	s.last = now
-	c := *s.packet
-	c.Header = s.packet.Header.Clone() // the library writes into the header
-	return &c, false
+	return s.packet, false
 }

@@ -97,7 +97,8 @@ func (s *Server) Accept(ctx context.Context, offer string) (*Peer, string, error
 	if err != nil {
 		return nil, "", err
 	}
-	api, err := s.api(codec)
+	repairs := &rtx{}
+	api, err := s.api(codec, repairs)
 	if err != nil {
 		return nil, "", err
 	}
@@ -105,14 +106,16 @@ func (s *Server) Accept(ctx context.Context, offer string) (*Peer, string, error
 	if err != nil {
 		return nil, "", fmt.Errorf("create peer connection: %w", err)
 	}
-	p, answer, err := s.negotiate(ctx, pc, codec, offer)
+	p, answer, err := s.negotiate(ctx, pc, codec, repairs, offer)
 	if err != nil {
 		return nil, "", errors.Join(err, pc.GracefulClose())
 	}
 	return p, answer, nil
 }
 
-func (s *Server) negotiate(ctx context.Context, pc *webrtc.PeerConnection, codec encode.Codec, offer string) (*Peer, string, error) {
+func (s *Server) negotiate(ctx context.Context, pc *webrtc.PeerConnection, codec encode.Codec, repairs *rtx, offer string) (
+	*Peer, string, error,
+) {
 	track, err := webrtc.NewTrackLocalStaticRTP(capability(codec), "video", "heliograph")
 	if err != nil {
 		return nil, "", fmt.Errorf("create track: %w", err)
@@ -129,6 +132,7 @@ func (s *Server) negotiate(ctx context.Context, pc *webrtc.PeerConnection, codec
 		outbox:    newOutbox(),
 		control:   newController(),
 		history:   newHistory(),
+		repairs:   repairs,
 		keyAsked:  make(chan struct{}, 1),
 		connected: make(chan struct{}),
 		over:      make(chan struct{}),
@@ -220,17 +224,22 @@ func capability(codec encode.Codec) webrtc.RTPCodecCapability {
 }
 
 // api makes the library's objects for one peer: one codec, feedback, full ICE on the shared sockets.
-func (s *Server) api(codec encode.Codec) (*webrtc.API, error) {
+func (s *Server) api(codec encode.Codec, repairs *rtx) (*webrtc.API, error) {
 	var media webrtc.MediaEngine
 	err := media.RegisterCodec(webrtc.RTPCodecParameters{RTPCodecCapability: capability(codec), PayloadType: payloadType},
 		webrtc.RTPCodecTypeVideo)
+	repair := webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeRTX, ClockRate: clockRate, SDPFmtpLine: fmt.Sprintf("apt=%d", payloadType)}
+	err = errors.Join(err, media.RegisterCodec(webrtc.RTPCodecParameters{RTPCodecCapability: repair, PayloadType: payloadType + 1},
+		webrtc.RTPCodecTypeVideo))
 	for _, uri := range []string{playoutDelayURI, absSendTimeURI} {
 		err = errors.Join(err, media.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: uri}, webrtc.RTPCodecTypeVideo))
 	}
 	var registry interceptor.Registry
 	feedback, ferr := rtpfb.NewInterceptor(rtpfb.WithLoggerFactory(quiet))
 	registry.Add(feedback) // before the one that numbers packets: it must see the numbers
-	err = errors.Join(err, ferr, webrtc.ConfigureRTCPReports(&registry), webrtc.ConfigureTWCCHeaderExtensionSender(&media, &registry))
+	err = errors.Join(err, ferr, webrtc.ConfigureTWCCHeaderExtensionSender(&media, &registry))
+	registry.Add(repairs)                                          // after both: repairs are numbered and reported, too
+	err = errors.Join(err, webrtc.ConfigureRTCPReports(&registry)) // sender reports count the stream without its repairs
 	if err != nil {
 		return nil, fmt.Errorf("configure media: %w", err)
 	}

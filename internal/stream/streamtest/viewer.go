@@ -65,8 +65,13 @@ func New(ctx context.Context, o Options) (*Viewer, error) {
 		if c == encode.H264 {
 			capability.SDPFmtpLine = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42001f"
 		}
-		err := media.RegisterCodec(webrtc.RTPCodecParameters{RTPCodecCapability: capability, PayloadType: webrtc.PayloadType(96 + i)},
-			webrtc.RTPCodecTypeVideo)
+		pt := 96 + 2*i
+		repair := webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeRTX, ClockRate: 90000, SDPFmtpLine: fmt.Sprintf("apt=%d", pt)}
+		err := errors.Join(
+			media.RegisterCodec(webrtc.RTPCodecParameters{RTPCodecCapability: capability, PayloadType: webrtc.PayloadType(pt)},
+				webrtc.RTPCodecTypeVideo),
+			media.RegisterCodec(webrtc.RTPCodecParameters{RTPCodecCapability: repair, PayloadType: webrtc.PayloadType(pt + 1)},
+				webrtc.RTPCodecTypeVideo))
 		if err != nil {
 			return nil, err
 		}
