@@ -31,7 +31,7 @@ const (
 
 const (
 	messageQueue = 64      // scene messages read ahead of the worker; a full queue holds the sender back
-	frameQueue   = 3       // encoded frames waiting for the wire
+	frameQueue   = 24      // encoded frames waiting for the wire: what comes in while a key frame is paced out on a slow path
 	maxMessage   = 1 << 16 // bytes of one data channel message
 )
 
@@ -171,6 +171,7 @@ func (p *Peer) SendFrame(au encode.AccessUnit, rec *streampb.FrameRecord) error 
 		return nil
 	}
 	if au.Key {
+		p.skipWaiting()
 		p.awaitKey.Store(false)
 	} else if p.awaitKey.Load() {
 		p.counts.dropped.Add(1)
@@ -181,6 +182,16 @@ func (p *Peer) SendFrame(au encode.AccessUnit, rec *streampb.FrameRecord) error 
 		p.restart()
 	}
 	return nil
+}
+
+// skipWaiting drops what waits: a key frame replaces it.
+func (p *Peer) skipWaiting() {
+	for {
+		if _, ok := p.frames.Take(); !ok {
+			return
+		}
+		p.counts.dropped.Add(1)
+	}
 }
 
 // restart makes the stream useless until a key frame, and asks for one.
