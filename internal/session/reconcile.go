@@ -235,8 +235,9 @@ func (r *Reconciler) cause(ctx context.Context, key arr.SessionKey, exit string)
 		return exit
 	}
 	tail, err := logs.LogTail(ctx, key, 200)
-	words := lastWords(string(tail))
-	if err != nil || words == "" { // then the exit must say enough
+	words, final := lastWords(string(tail))
+	// Without a log the exit must say enough; and what a worker said before it was killed has nothing to do with that.
+	if err != nil || words == "" || strings.HasPrefix(exit, "signal: ") && !final {
 		return exit
 	}
 	return exit + "; last words: " + words
@@ -245,18 +246,18 @@ func (r *Reconciler) cause(ctx context.Context, key arr.SessionKey, exit string)
 // runtimeWords begins what the Go runtime says when it gives up; stack traces follow.
 var runtimeWords = regexp.MustCompile(`^(panic|fatal error|runtime/cgo|SIG[A-Z]+): `)
 
-// lastWords is the line of a log's tail that tells best why the program ended: what the Go runtime said, otherwise the
-// last one.
-func lastWords(tail string) string {
+// lastWords is the line of a log's tail that tells best why the program ended: what the Go runtime said (then it is final),
+// otherwise the last one.
+func lastWords(tail string) (words string, final bool) {
 	lines := strings.Split(strings.TrimSpace(strings.ToValidUTF8(tail, "\uFFFD")), "\n")
-	words := lines[len(lines)-1]
+	words = lines[len(lines)-1]
 	if i := slices.IndexFunc(lines, runtimeWords.MatchString); i >= 0 {
-		words = lines[i]
+		words, final = lines[i], true
 	}
 	if runes := []rune(words); len(runes) > maxReason {
 		words = string(runes[:maxReason]) + "…"
 	}
-	return words
+	return words, final
 }
 
 // newToken makes a token of 256 random bits.

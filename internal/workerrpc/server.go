@@ -28,7 +28,7 @@ type Handler interface {
 func NewHandler(h Handler, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+readyPath, serve(log, func(ctx context.Context, key arr.SessionKey, token string, in ReadyReport) (any, error) {
-		log.InfoContext(ctx, "worker reports ready", "session", key.String(), "pid", in.PID, "version", in.Version)
+		log.DebugContext(ctx, "worker reports ready", "session", key.String(), "pid", in.PID, "version", in.Version)
 		return nil, h.WorkerReady(ctx, key, token, arr.Endpoint{
 			Hostname:      in.Hostname,
 			HandshakePort: in.HandshakePort,

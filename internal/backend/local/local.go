@@ -1,6 +1,6 @@
 // Package local runs each render worker as a child process on this machine that outlives the control plane. It knows
-// no HTTP and no store; what a worker does is the worker's business. Linux only: it finds and watches processes by
-// /proc and pidfd.
+// no HTTP and no store; what a worker does is the worker's business. It finds and watches processes by /proc and pidfd:
+// on other systems than Linux Start fails.
 //
 // A session has a directory <Config.Dir>/<account>/<id> with worker.json (workerrpc.WorkerConfig, mode 0600, while the
 // worker lives) and worker.log (until Remove). New returns a Backend that starts nothing; what it starts are the workers,
