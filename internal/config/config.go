@@ -23,7 +23,7 @@ type Config struct {
 	RateLimit RateLimit `yaml:"rateLimit"`
 	Sizes     Sizes     `yaml:"sizes"`
 
-	StartTimeout time.Duration `yaml:"startTimeout"` // longest time in Starting, waiting for room included
+	StartTimeout time.Duration `yaml:"startTimeout"` // longest wait for room, and then again for the worker
 	Retention    time.Duration `yaml:"retention"`    // how long ended sessions stay readable
 
 	Worker Worker `yaml:"worker"`
