@@ -283,7 +283,8 @@ func (s *fakeServer) Accept(_ context.Context, offer string) (joined, error) {
 	}
 	p := <-s.peers
 	s.accepted++
-	return joined{peer: p, id: "peer-" + strconv.Itoa(s.accepted), codec: encode.VP8, answer: "v=0 answer"}, nil
+	return joined{peer: p, id: "peer-" + strconv.Itoa(s.accepted), codec: encode.VP8, answer: "v=0 answer",
+		stats: func() transportStatus { return transportStatus{RTTSeconds: 0.25} }}, nil
 }
 
 func (s *fakeServer) Close() error { return nil }

@@ -38,6 +38,18 @@ type joined struct {
 	id     string
 	codec  encode.Codec
 	answer string
+	stats  func() transportStatus
+}
+
+// transportStatus describes a connection's transport for the inspector.
+type transportStatus struct {
+	RTTSeconds           float64 `json:"rttSeconds"`
+	Loss                 float64 `json:"loss"` // 0..1
+	Packets              uint64  `json:"packets"`
+	Bytes                uint64  `json:"bytes"`
+	RetransmittedPackets uint64  `json:"retransmittedPackets"`
+	DroppedFrames        uint64  `json:"droppedFrames"`
+	KeyFrameRequests     uint64  `json:"keyFrameRequests"`
 }
 
 // acceptor answers offers.
@@ -87,10 +99,11 @@ func (v *viewer) Fail(err error) { v.end(err) }
 
 // viewerStatus describes the viewer for the inspector.
 type viewerStatus struct {
-	ID               string       `json:"id"`
-	Codec            encode.Codec `json:"codec"`
-	ConnectedSeconds float64      `json:"connectedSeconds"`
-	TargetBitrate    int          `json:"targetBitsPerSecond"`
+	ID               string          `json:"id"`
+	Codec            encode.Codec    `json:"codec"`
+	ConnectedSeconds float64         `json:"connectedSeconds"`
+	TargetBitrate    int             `json:"targetBitsPerSecond"`
+	Transport        transportStatus `json:"transport"`
 }
 
 func newHub(s *Session) *hub { return &hub{s: s, turn: make(chan struct{}, 1)} }
@@ -302,5 +315,7 @@ func (h *hub) status() *viewerStatus {
 	if v == nil {
 		return nil
 	}
-	return &viewerStatus{ID: v.id, Codec: v.codec, ConnectedSeconds: time.Since(v.since).Seconds(), TargetBitrate: v.TargetBitrate()}
+	return &viewerStatus{
+		ID: v.id, Codec: v.codec, ConnectedSeconds: time.Since(v.since).Seconds(), TargetBitrate: v.TargetBitrate(), Transport: v.stats(),
+	}
 }

@@ -22,5 +22,11 @@ func (s streamServer) Accept(ctx context.Context, offer string) (joined, error) 
 	if err != nil {
 		return joined{}, err
 	}
-	return joined{peer: p, id: p.ID(), codec: p.Codec(), answer: answer}, nil
+	return joined{peer: p, id: p.ID(), codec: p.Codec(), answer: answer, stats: func() transportStatus {
+		st := p.Stats()
+		return transportStatus{
+			RTTSeconds: st.RTT.Seconds(), Loss: st.Loss, Packets: st.Packets, Bytes: st.Bytes,
+			RetransmittedPackets: st.Retransmitted, DroppedFrames: st.DroppedFrames, KeyFrameRequests: st.KeyRequests,
+		}
+	}}, nil
 }

@@ -219,7 +219,7 @@ func TestWHEP(t *testing.T) {
 	if a := b.do(http.MethodDelete, resource, "", nil); a.status != http.StatusNotFound {
 		t.Errorf("DELETE of the replaced connection = %d", a.status)
 	}
-	if a := b.get("/status"); !strings.Contains(a.body, `"viewer":{"id":`) {
+	if a := b.get("/status"); !strings.Contains(a.body, `"viewer":{"id":`) || !strings.Contains(a.body, `"rttSeconds":0.25`) {
 		t.Errorf("GET /status = %s", a.body)
 	}
 	if a := b.do(http.MethodDelete, nextResource, "", nil); a.status != http.StatusOK {
