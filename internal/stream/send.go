@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -16,7 +17,7 @@ import (
 )
 
 const (
-	mtu         = 1200 // bytes of RTP payload, safe below every path's limit with headers, SRTP and UDP
+	mtu         = 1150 // bytes of RTP payload: with extensions, RTX, SRTP, UDP and IPv6 below 1280 (RFC 8200 section 5)
 	paceFactor  = 2.5  // a frame is spread at this multiple of the target rate
 	paceSlack   = 2 * time.Millisecond
 	rtpOverhead = 40 // bytes a packet costs beside its payload
@@ -25,6 +26,25 @@ const (
 // playoutDelay asks the receiver to show frames at once: minimum and maximum 0, in three bytes. Without it browsers
 // hold pictures back by one to three frames. https://webrtc.googlesource.com/src/+/main/docs/native-code/rtp-hdrext/playout-delay
 var playoutDelay = [...]byte{0, 0, 0}
+
+// colorSpace says BT.709 primaries, transfer and matrix (ITU-T H.273), limited range, on the last packet of a key frame:
+// VP8 itself can only say BT.601. https://webrtc.googlesource.com/src/+/main/docs/native-code/rtp-hdrext/color-space
+var colorSpace = [...]byte{1, 1, 1, 1 << 4}
+
+// extensions are the negotiated ids of header extensions, 0 where the viewer does not know one.
+type extensions struct{ playoutDelay, colorSpace uint8 }
+
+func (p *Peer) extensions() (x extensions) {
+	for _, e := range p.sender.GetParameters().HeaderExtensions {
+		switch e.URI {
+		case playoutDelayURI:
+			x.playoutDelay = uint8(e.ID)
+		case colorSpaceURI:
+			x.colorSpace = uint8(e.ID)
+		}
+	}
+	return x
+}
 
 // packetizer cuts access units into RTP packets: RFC 6184 packetization mode 1 for H.264, RFC 7741 without picture ids
 // for VP8 (with them, Chromium stalled at the start of a stream).
@@ -48,20 +68,26 @@ func randomSequence() uint16 {
 	return binary.BigEndian.Uint16(b[:])
 }
 
-// packets returns the packets of one access unit, the last with the marker bit.
-func (p *packetizer) packets(au []byte, timestamp uint32, extension uint8) ([]*rtp.Packet, error) {
-	payloads := p.payloader.Payload(mtu, au)
+// packets returns the packets of one frame, the last with the marker bit.
+func (p *packetizer) packets(f frame, x extensions) ([]*rtp.Packet, error) {
+	payloads := p.payloader.Payload(mtu, f.data)
 	out := make([]*rtp.Packet, len(payloads))
 	for i, payload := range payloads {
+		last := i == len(payloads)-1
 		out[i] = &rtp.Packet{
-			Header:  rtp.Header{Version: 2, SequenceNumber: p.sequence, Timestamp: timestamp, Marker: i == len(payloads)-1},
+			Header:  rtp.Header{Version: 2, SequenceNumber: p.sequence, Timestamp: f.record.GetRtpTimestamp(), Marker: last},
 			Payload: payload,
 		}
 		p.sequence++
-		if extension != 0 {
-			if err := out[i].SetExtension(extension, playoutDelay[:]); err != nil {
-				return nil, fmt.Errorf("set playout delay: %w", err)
-			}
+		var err error
+		if x.playoutDelay != 0 {
+			err = out[i].SetExtension(x.playoutDelay, playoutDelay[:])
+		}
+		if x.colorSpace != 0 && f.key && last {
+			err = errors.Join(err, out[i].SetExtension(x.colorSpace, colorSpace[:]))
+		}
+		if err != nil {
+			return nil, fmt.Errorf("set header extensions: %w", err)
 		}
 	}
 	return out, nil
@@ -78,12 +104,7 @@ func (p *Peer) sendFrames(ctx context.Context) error {
 		return nil
 	}
 	packetizer := newPacketizer(p.codec)
-	var extension uint8
-	for _, e := range p.sender.GetParameters().HeaderExtensions {
-		if e.URI == playoutDelayURI {
-			extension = uint8(e.ID)
-		}
-	}
+	extensions := p.extensions()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -98,7 +119,7 @@ func (p *Peer) sendFrames(ctx context.Context) error {
 				return nil
 			}
 		}
-		packets, err := packetizer.packets(f.data, f.record.GetRtpTimestamp(), extension)
+		packets, err := packetizer.packets(f, extensions)
 		if err != nil {
 			return err
 		}

@@ -38,6 +38,7 @@ const (
 const (
 	playoutDelayURI = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
 	absSendTimeURI  = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
+	colorSpaceURI   = "http://www.webrtc.org/experiments/rtp-hdrext/color-space"
 )
 
 const (
@@ -231,7 +232,7 @@ func (s *Server) api(codec encode.Codec, repairs *rtx) (*webrtc.API, error) {
 	repair := webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeRTX, ClockRate: clockRate, SDPFmtpLine: fmt.Sprintf("apt=%d", payloadType)}
 	err = errors.Join(err, media.RegisterCodec(webrtc.RTPCodecParameters{RTPCodecCapability: repair, PayloadType: payloadType + 1},
 		webrtc.RTPCodecTypeVideo))
-	for _, uri := range []string{playoutDelayURI, absSendTimeURI} {
+	for _, uri := range []string{playoutDelayURI, absSendTimeURI, colorSpaceURI} {
 		err = errors.Join(err, media.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: uri}, webrtc.RTPCodecTypeVideo))
 	}
 	var registry interceptor.Registry
