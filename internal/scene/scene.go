@@ -41,11 +41,11 @@ type Sky struct {
 func DefaultLight() DirectionalLight {
 	return DirectionalLight{
 		Direction: geom.Vec3{0.45, -0.75, -0.5}.Normalize(),
-		Color:     geom.Vec3{2.6, 2.5, 2.35},
+		Color:     geom.Vec3{1.7, 1.64, 1.55},
 	}
 }
 
-// DefaultSky is the sky of a fresh scene.
+// DefaultSky is the sky of a fresh scene. With DefaultLight it lights a white wall that faces both just below white.
 func DefaultSky() Sky {
-	return Sky{Name: "studio", Intensity: 1, Background: [3]uint8{38, 42, 48}}
+	return Sky{Name: "studio", Intensity: 0.7, Background: [3]uint8{38, 42, 48}}
 }

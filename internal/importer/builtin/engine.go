@@ -128,26 +128,26 @@ func newPaints() paints {
 		return m
 	}
 	return paints{
-		iron:        paint("cast iron", 0.13, 0.15, 0.17, 0.35, 0.55),
-		bore:        paint("honed bore", 0.50, 0.50, 0.50, 1, 0.30),
-		aluminium:   paint("cast aluminium", 0.62, 0.63, 0.64, 0.9, 0.48),
-		steel:       paint("brushed steel", 0.50, 0.50, 0.51, 1, 0.34),
-		polished:    paint("ground steel", 0.66, 0.66, 0.67, 1, 0.16),
-		chrome:      paint("chrome", 0.78, 0.79, 0.80, 1, 0.06),
-		brass:       paint("brass", 0.83, 0.60, 0.24, 1, 0.24),
-		copper:      paint("copper", 0.86, 0.42, 0.28, 1, 0.28),
-		black:       paint("black oxide", 0.045, 0.045, 0.05, 0.7, 0.38),
-		zinc:        paint("yellow zinc", 0.72, 0.56, 0.26, 1, 0.32),
-		springSteel: paint("spring steel", 0.20, 0.24, 0.32, 1, 0.26),
-		red:         paint("red enamel", 0.52, 0.012, 0.010, 0, 0.22),
-		cut:         paint("cut face", 0.56, 0.030, 0.022, 0, 0.50),
-		rubber:      paint("rubber", 0.018, 0.018, 0.019, 0, 0.62),
-		plastic:     paint("black plastic", 0.030, 0.031, 0.034, 0, 0.34),
-		ceramic:     paint("ceramic", 0.80, 0.79, 0.75, 0, 0.14),
-		gasket:      paint("gasket", 0.10, 0.085, 0.07, 0.2, 0.6),
-		cable:       paint("ignition cable", 0.012, 0.045, 0.22, 0, 0.38),
-		yellow:      paint("yellow plastic", 0.75, 0.42, 0.01, 0, 0.35),
-		white:       paint("cast lettering", 0.75, 0.75, 0.74, 0.6, 0.35),
+		iron:        paint("cast iron", 0.085, 0.105, 0.125, 0.3, 0.5),
+		bore:        paint("honed bore", 0.34, 0.34, 0.35, 1, 0.28),
+		aluminium:   paint("cast aluminium", 0.43, 0.44, 0.46, 1, 0.46),
+		steel:       paint("brushed steel", 0.30, 0.305, 0.32, 1, 0.33),
+		polished:    paint("ground steel", 0.52, 0.52, 0.54, 1, 0.15),
+		chrome:      paint("chrome", 0.64, 0.65, 0.67, 1, 0.06),
+		brass:       paint("brass", 0.70, 0.45, 0.13, 1, 0.24),
+		copper:      paint("copper", 0.75, 0.31, 0.17, 1, 0.28),
+		black:       paint("black oxide", 0.028, 0.028, 0.032, 0.7, 0.34),
+		zinc:        paint("yellow zinc", 0.58, 0.42, 0.15, 1, 0.30),
+		springSteel: paint("spring steel", 0.11, 0.15, 0.24, 1, 0.24),
+		red:         paint("red enamel", 0.36, 0.006, 0.006, 0, 0.20),
+		cut:         paint("cut face", 0.40, 0.016, 0.012, 0, 0.48),
+		rubber:      paint("rubber", 0.012, 0.012, 0.013, 0, 0.58),
+		plastic:     paint("black plastic", 0.016, 0.017, 0.019, 0, 0.30),
+		ceramic:     paint("ceramic", 0.70, 0.69, 0.65, 0, 0.14),
+		gasket:      paint("gasket", 0.05, 0.042, 0.035, 0.2, 0.6),
+		cable:       paint("ignition cable", 0.008, 0.030, 0.17, 0, 0.34),
+		yellow:      paint("yellow plastic", 0.62, 0.31, 0.006, 0, 0.32),
+		white:       paint("white enamel", 0.60, 0.60, 0.58, 0, 0.25),
 	}
 }
 
@@ -159,7 +159,7 @@ func (k *kit) bolts() boltSet {
 		return k.mesh(name, func(b *body) { b.put(m, hexBolt(d, length, pitch)) })
 	}
 	return boltSet{
-		m12: bolt("bolt M12x80", k.black, 12, 80, 1.75),
+		m12: bolt("bolt M12x70", k.black, 12, 70, 1.75),
 		m10: bolt("bolt M10x50", k.zinc, 10, 50, 1.5),
 		m8:  bolt("bolt M8x32", k.steel, 8, 32, 1.25),
 		m6:  bolt("bolt M6x20", k.zinc, 6, 20, 1),

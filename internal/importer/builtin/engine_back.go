@@ -119,12 +119,12 @@ func (k *kit) alternator(group int) {
 		b.put(k.steel, lamination)
 		coils := &shape{}
 		for i := range 36 {
-			loop := make([]geom.Vec3, 24)
+			loop := make([]geom.Vec3, 20)
 			for j := range loop {
 				c, s := circle(j, len(loop))
 				loop[j] = geom.Vec3{53 + 20*c, 52, 4 * s}
 			}
-			coils.add(tube(loop, 1.8, 10, true), turn(0, 2*math.Pi*float64(i)/36))
+			coils.add(tube(loop, 1.8, 8, true), turn(0, 2*math.Pi*float64(i)/36))
 		}
 		b.put(k.copper, coils)
 	}))

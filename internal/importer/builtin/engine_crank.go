@@ -122,7 +122,7 @@ func (k *kit) piston(b *body) {
 	}
 	profile = append(profile, geom.Vec2{land, pistonTop}, geom.Vec2{33, pistonTop}, geom.Vec2{28, pistonTop - 4},
 		geom.Vec2{0, pistonTop - 4})
-	b.put(k.aluminium, lathe(filleted(profile, 0.5), 112))
+	b.put(k.aluminium, lathe(filleted(profile, 0.5), 88))
 	bosses := latheX(pipe(11.2, 17, -38, -13, 1.5), 56)
 	bosses.add(latheX(pipe(11.2, 17, 13, 38, 1.5), 56), geom.Identity())
 	b.put(k.aluminium, bosses)

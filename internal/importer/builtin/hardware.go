@@ -19,16 +19,16 @@ func hexBolt(d, length, pitch float32) *shape {
 	head := extrude(rounded(hex, 0.08*d), nil, 0.6*d, 0.07*d)
 	s.add(head, move(0, 0.12*d, 0).Mul(turn(0, -math.Pi/2)))
 	s.add(lathe(filleted(points{{0, 0}, {1.08 * d, 0}, {1.08 * d, 0.08 * d}, {0.95 * d, 0.16 * d},
-		{0, 0.16 * d}}, 0.03*d), 40), geom.Identity())
-	plain := 0.35 * length
-	s.add(lathe(points{{0, -plain}, {0.5 * d, -plain}, {0.5 * d, 0}, {0, 0}}, 32), geom.Identity())
+		{0, 0.16 * d}}, 0.03*d), 32), geom.Identity())
+	plain := 0.5 * length
+	s.add(lathe(points{{0, -plain}, {0.5 * d, -plain}, {0.5 * d, 0}, {0, 0}}, 22), geom.Identity())
 	s.add(thread(0.5*d, pitch, -length, -plain), geom.Identity())
 	return s
 }
 
 // thread is a metric outer thread of that radius along Y, from y0 to y1: flank angle 60 degrees, depth 0.61 pitch.
 func thread(radius, pitch, y0, y1 float32) *shape {
-	const segments, rows = 32, 6
+	const segments, rows = 22, 6
 	depth := [rows]float32{1, 1, 0.5, 0, 0, 0.5}
 	s := &shape{}
 	turns := int((y1-y0)/pitch) + 2
@@ -78,7 +78,7 @@ func boltCircle(n int, at, radius float32, segments int) [][]geom.Vec2 {
 
 // spring is a helical compression spring along Y from 0 to height.
 func spring(radius, wire, height, turns float32) *shape {
-	n := int(turns * 28)
+	n := int(turns * 24)
 	path := make([]geom.Vec3, n+1)
 	for i := range path {
 		f := float32(i) / float32(n)
@@ -87,7 +87,7 @@ func spring(radius, wire, height, turns float32) *shape {
 		sn, cs := math.Sincos(2 * math.Pi * float64(f*turns))
 		path[i] = geom.Vec3{radius * float32(cs), wire + climb*(height-2*wire), radius * float32(sn)}
 	}
-	return tube(path, wire, 14, false)
+	return tube(path, wire, 10, false)
 }
 
 // spline samples a Catmull-Rom curve through the points, n samples per span.

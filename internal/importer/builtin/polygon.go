@@ -43,7 +43,7 @@ func filleted(p []geom.Vec2, radius float32) []geom.Vec2 {
 }
 
 func fillet(p []geom.Vec2, radius float32, closed bool) []geom.Vec2 {
-	const step = 20 * math.Pi / 180
+	const step = 30 * math.Pi / 180 // less than the crease angle
 	n := len(p)
 	var out []geom.Vec2
 	same := func(a, b geom.Vec2) bool { // two arcs may meet in the middle of an edge
