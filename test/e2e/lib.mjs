@@ -1,6 +1,6 @@
 // What the browser tests and benchmarks share: a headless Chromium, pictures, and the REST API as seen from Node.
-import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -58,6 +58,35 @@ function findChromium() {
   throw new Error("no Chromium found; set CHROMIUM to its path");
 }
 
+/** Runs `work` with a service of its own: what its ready file says. Its sessions are stopped with it. */
+export async function withServer(work) {
+  const data = mkdtempSync(join(tmpdir(), "hg")); // short: it holds a Unix socket
+  const readyFile = join(data, "ready.json");
+  const binary = join(process.env.HELIOGRAPH_BIN_DIR ?? join(root, "bin"), "heliograph");
+  const args = ["serve", "--dev", "--data", data, "--listen", "127.0.0.1:0", "--dashboard-listen", "127.0.0.1:0", "--ready-file", readyFile];
+  const server = spawn(binary, args, { stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, HELIOGRAPH_ADMIN_LISTEN: "127.0.0.1:0" } });
+  let log = "";
+  server.stderr.on("data", (text) => (log += text));
+  const ended = new Promise((resolve) => server.on("exit", resolve));
+  try {
+    await until("the service", () => {
+      if (server.exitCode !== null) throw new Error(log);
+      return existsSync(readyFile);
+    });
+    const ready = readReadyFile(readyFile);
+    const rest = await restClient(ready);
+    try {
+      return await work(ready, rest);
+    } finally {
+      for (const { id } of await rest.list()) await rest.stop(id);
+    }
+  } finally {
+    server.kill("SIGTERM");
+    await ended;
+    rmSync(data, { recursive: true, force: true });
+  }
+}
+
 /** What `heliograph serve --dev --ready-file FILE` wrote. */
 export function readReadyFile(path) {
   return JSON.parse(readFileSync(path, "utf8"));
@@ -80,7 +109,9 @@ export async function restClient(ready) {
     return response;
   };
   return {
+    token,
     create: async (id, settings = { size: "Standard", maxLeaseTimeMinutes: 30 }) => (await call("PUT", `/${id}`, settings)).json(),
+    list: async () => (await (await call("GET", "")).json()).sessions,
     get: async (id) => (await call("GET", `/${id}`)).json(),
     stop: (id) => call("POST", `/${id}/:stop`),
     viewerToken: async (id) => (await call("POST", `/${id}/viewer-token`)).json(),
@@ -93,7 +124,7 @@ export async function restClient(ready) {
 }
 
 /** Polls until `probe` returns something true, and returns it. */
-export async function until(what, probe, timeoutMs = 15_000) {
+export async function until(what, probe, timeoutMs = 30_000) {
   const deadline = Date.now() + timeoutMs;
   for (let last; ; ) {
     try {
@@ -111,7 +142,7 @@ export async function until(what, probe, timeoutMs = 15_000) {
  * Waits until the viewer's video has a picture whose view is still and converged. The numbers come once a second and look
  * back one second, so the first to come may be about the time before.
  */
-export async function settled(page, timeoutMs = 20_000) {
+export async function settled(page, timeoutMs = 60_000) {
   const still = page.evaluate(
     (ms) =>
       new Promise((resolve) => {

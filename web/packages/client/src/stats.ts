@@ -5,6 +5,7 @@ import type { FrameRecord } from "./messages.ts";
 export interface StreamStats {
   /** Frames shown per second over the last second. A still, converged view needs none. */
   fps: number;
+  /** Of the last seconds in which the view moved. */
   latencyP50: number | undefined;
   latencyP95: number | undefined;
   latencySamples: number;
@@ -28,6 +29,7 @@ export class StatsCollector {
   readonly #shown = new Window(1000);
   readonly #stages = { poseWait: new Window(windowMs), render: new Window(windowMs), encode: new Window(windowMs), queue: new Window(windowMs) };
   #frame: FrameRecord | undefined;
+  #latency: { p50: number | undefined; p95: number | undefined } = { p50: undefined, p95: undefined };
   #bytes: { at: number; received: number } | undefined;
 
   frameRecord(record: FrameRecord, now: number): void {
@@ -51,11 +53,13 @@ export class StatsCollector {
 
   snapshot(report: RTCStatsReport | undefined, now: number): StreamStats {
     const latencies = this.#latencies.values(now);
+    // A view that rests has no new latencies; those that it came to rest with stay of interest.
+    if (latencies.length > 0) this.#latency = { p50: percentile(latencies, 0.5), p95: percentile(latencies, 0.95) };
     const render = mean(this.#stages.render.values(now));
     const stats: StreamStats = {
       fps: this.#shown.values(now).length,
-      latencyP50: percentile(latencies, 0.5),
-      latencyP95: percentile(latencies, 0.95),
+      latencyP50: this.#latency.p50,
+      latencyP95: this.#latency.p95,
       latencySamples: latencies.length,
       bitrate: undefined,
       roundTrip: undefined,
