@@ -28,10 +28,11 @@ type drawer struct {
 	targets map[Size]render.Target // of the full size, and of the moving one
 	gov     governor
 
-	due     time.Time // no moving frame starts before
-	handed  time.Time // when the last picture was handed over
-	movedAt time.Time // last change of pose
-	told    uint64    // version of the scene that SceneChanged was told of
+	due      time.Time // no moving frame starts before
+	handed   time.Time // when the last picture was handed over
+	movedAt  time.Time // last change of pose, or of a scene that keeps changing
+	editedAt time.Time // last change of the scene
+	told     uint64    // version of the scene that SceneChanged was told of
 
 	// The last picture drawn; target is nil before the first.
 	target    render.Target
@@ -126,6 +127,9 @@ func (d *drawer) step(now time.Time, pic *picture) (done bool, wait time.Duratio
 		if err := d.render(snap, view, size); err != nil {
 			return false, 0, err
 		}
+		if d.movedAt.Equal(now) {
+			d.gov.moved(max(d.renderFor, d.encodeFor()))
+		}
 		if what == redraw {
 			d.due = later(d.due.Add(frameInterval), now.Add(frameInterval/2)) // 60 a second on average, with some jitter
 		}
@@ -149,6 +153,12 @@ func (d *drawer) step(now time.Time, pic *picture) (done bool, wait time.Duratio
 func (d *drawer) decide(now time.Time, st *state, snap *scene.Snapshot, view render.View) (action, Size, time.Duration) {
 	if d.target != nil && st.posed && view != d.view {
 		d.movedAt = now
+	}
+	if d.target != nil && snap.Version != d.version {
+		if now.Sub(d.editedAt) < settleAfter {
+			d.movedAt = now
+		}
+		d.editedAt = now
 	}
 	rest := settleAfter - now.Sub(d.movedAt)
 	size := st.size
@@ -190,7 +200,6 @@ func (d *drawer) render(snap *scene.Snapshot, view render.View, size Size) error
 	if err != nil {
 		return err
 	}
-	moved := d.target != nil && view != d.view
 	start := time.Now()
 	stats, err := t.Render(snap, view)
 	if err != nil {
@@ -201,12 +210,13 @@ func (d *drawer) render(snap *scene.Snapshot, view render.View, size Size) error
 	d.l.metrics.observe("render", d.renderFor)
 	d.l.mu.Lock()
 	d.l.stats.Rendered++
-	encodeFor := time.Duration(d.l.stats.EncodeUS) * time.Microsecond
 	d.l.mu.Unlock()
-	if moved {
-		d.gov.moved(max(d.renderFor, encodeFor))
-	}
 	return nil
+}
+
+// encodeFor is how long the last frame took to encode.
+func (d *drawer) encodeFor() time.Duration {
+	return time.Duration(d.l.Stats().EncodeUS) * time.Microsecond
 }
 
 // targetFor returns the target of that size, and closes those of sizes that are no longer drawn.

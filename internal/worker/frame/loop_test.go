@@ -177,24 +177,29 @@ func TestResolutionFollowsSpeed(t *testing.T) {
 		b.SetViewport(full.W, full.H)
 		advance(time.Second)
 		id := uint32(0)
-		move := func(d time.Duration) {
-			for range d / (16 * time.Millisecond) {
-				id++
-				b.SetPose(pose(id, float32(id)), time.Now())
+		turn := func() {
+			id++
+			b.SetPose(pose(id, float32(id)), time.Now())
+		}
+		for name, change := range map[string]func(){"the view": turn, "the scene": func() {
+			b.editor.SetSky(scene.Sky{Name: "studio"})
+			b.Wake()
+		}} {
+			for range 125 {
+				change()
 				advance(16 * time.Millisecond)
 			}
-		}
-		move(2 * time.Second)
-		recs := b.sink.records()
-		r := recs[len(recs)-1]
-		if r.GetWidth() >= 1280 || time.Duration(r.GetRenderUs())*time.Microsecond > slowFrame {
-			t.Errorf("after 2 s of motion a frame has %d pixels a row and takes %d us", r.GetWidth(), r.GetRenderUs())
-		}
-		advance(2 * time.Second)
-		recs = b.sink.records()
-		r = recs[len(recs)-1]
-		if r.GetWidth() != 1280 || r.GetHeight() != 720 || !r.GetConverged() {
-			t.Errorf("at rest the last frame is %dx%d, converged %v", r.GetWidth(), r.GetHeight(), r.GetConverged())
+			recs := b.sink.records()
+			r := recs[len(recs)-1]
+			if r.GetWidth() >= 1280 || time.Duration(r.GetRenderUs())*time.Microsecond > slowFrame {
+				t.Errorf("after 2 s of change of %s a frame has %d pixels a row and takes %d us", name, r.GetWidth(), r.GetRenderUs())
+			}
+			advance(2 * time.Second)
+			recs = b.sink.records()
+			r = recs[len(recs)-1]
+			if r.GetWidth() != 1280 || r.GetHeight() != 720 || !r.GetConverged() {
+				t.Errorf("at rest the last frame is %dx%d, converged %v", r.GetWidth(), r.GetHeight(), r.GetConverged())
+			}
 		}
 		if len(b.opened) > 8 {
 			t.Errorf("the encoder was opened %d times", len(b.opened))
