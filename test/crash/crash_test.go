@@ -189,9 +189,8 @@ func TestKilledControlPlaneLosesNothing(t *testing.T) {
 	if _, err := c.WaitReady(ctx, "acknowledged", client.WaitOptions{}); err != nil {
 		t.Error(err)
 	}
-	if n := len(second.Workers(t)); n != 2 {
-		t.Errorf("%d workers, want 2", n)
-	}
+	// The crash may have come before the stopped session's worker was told to end.
+	within(t, 10*time.Second, "two workers left", func() bool { return len(second.Workers(t)) == 2 })
 
 	// Adopted for real: its stop ends it.
 	if err := c.StopSession(t.Context(), ready.ID); err != nil {
