@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -50,6 +51,7 @@ type rest struct {
 	session  arr.SessionKey
 	origins  []string
 	log      *slog.Logger
+	crash    func(v any) // ends the process
 }
 
 // guard lets only bearers of a token that allows act on this session through to h.
@@ -73,11 +75,26 @@ func (a *rest) guard(act token.Action, h handlerFunc) http.Handler {
 // open serves h without a token.
 func (a *rest) open(h handlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer a.fall()
 		if err := h(w, r); err != nil {
 			a.fail(w, r, err)
 		}
 	})
 }
+
+// fall keeps net/http from swallowing a handler's panic: a session is a process, and one with a bug in its state ends,
+// with the stack in its log.
+func (a *rest) fall() {
+	v := recover()
+	if v == nil {
+		return
+	}
+	a.log.Error("a handler panicked", "panic", v, "stack", string(debug.Stack()))
+	a.crash(v)
+	panic(http.ErrAbortHandler)
+}
+
+func crash(v any) { go panic(v) }
 
 // fail answers err as {"error":{"code","message"}}. The text of anything but an *arr.Error stays in the log.
 func (a *rest) fail(w http.ResponseWriter, r *http.Request, err error) {

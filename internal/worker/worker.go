@@ -88,7 +88,7 @@ func New(o Options) (*Session, error) {
 		opt: o, cert: cert, started: time.Now(), registry: prometheus.NewRegistry(), editor: scene.NewEditor(),
 		still: make(chan struct{}, 1), ready: make(chan struct{}), accept: newStreamServer, encoders: sync.OnceValue(o.Encoders),
 		api: &rest{
-			verifier: verifier, origins: c.AllowedOrigins, log: o.Log,
+			verifier: verifier, origins: c.AllowedOrigins, log: o.Log, crash: crash,
 			session: arr.SessionKey{Account: arr.AccountID(c.Account), ID: arr.SessionID(c.Session)},
 		},
 		loader: loader.New(loader.Config{

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"image/png"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -71,6 +73,19 @@ func TestBothPortsAreHealthyAndGuarded(t *testing.T) {
 			t.Errorf("GET %s with this session's viewer token = %d %s", path, a.status, a.body)
 		}
 	}
+}
+
+func TestAPanicOfAHandlerEndsTheProcess(t *testing.T) {
+	var with any
+	var log bytes.Buffer
+	api := &rest{log: slog.New(slog.NewTextHandler(&log, nil)), crash: func(v any) { with = v }}
+	defer func() {
+		if v := recover(); v != http.ErrAbortHandler || with != "oh" || !strings.Contains(log.String(), "TestAPanicOfAHandler") {
+			t.Errorf("panics with %v, crashes with %v, logs %s", v, with, &log)
+		}
+	}()
+	api.open(func(http.ResponseWriter, *http.Request) error { panic("oh") }).
+		ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
 }
 
 func TestCORS(t *testing.T) {
