@@ -23,7 +23,7 @@ type Config struct {
 // Engine implements render.Engine. It owns no goroutine: each stage of a frame starts its own and waits for them.
 type Engine struct {
 	threads int
-	kernels kernels
+	bind    binder
 	sky     *sky
 
 	mu       sync.Mutex
@@ -38,14 +38,17 @@ type kernels interface {
 	// raster draws the triangles of items (indices into f.items, all kindFast) into rows y0 <= y < y1.
 	raster(f *frame, items []uint32, y0, y1 int)
 	// hz reduces rows of 8x8 pixel tiles to their farthest depth.
-	hz(t *Target, tileY0, tileY1 int)
+	hz(f *frame, tileY0, tileY1 int)
 	// shadeRow computes the radiance that row y of ids shows; see rowBuffers. Empty pixels are background if opaque.
 	shadeRow(f *frame, ids []uint32, y int, opaque bool, out *rowBuffers)
 	// encodeRow turns radiance into sRGB pixels of row y, adding it to the accumulated samples if any.
-	encodeRow(t *Target, y int, in *rowBuffers, sum *accumulation)
+	encodeRow(f *frame, y int, in *rowBuffers, sum *accumulation)
 	// resolveRows writes the final pixels and I420 planes of rows y and y+1.
-	resolveRows(t *Target, y int, filter bool)
+	resolveRows(f *frame, y int, filter bool)
 }
+
+// binder gives the kernels a frame, once its draws are known; release ends their use of it.
+type binder func(*frame) (k kernels, release func())
 
 // New makes an engine; it fails only for a negative thread count.
 func New(c Config) (*Engine, error) {
@@ -54,7 +57,7 @@ func New(c Config) (*Engine, error) {
 	}
 	e := &Engine{
 		threads:  c.Threads,
-		kernels:  scalar{},
+		bind:     func(*frame) (kernels, func()) { return scalar{}, func() {} },
 		sky:      newStudioSky(),
 		meshes:   map[*scene.Mesh]*cachedMesh{},
 		textures: map[textureKey]*cachedTexture{},
@@ -62,8 +65,8 @@ func New(c Config) (*Engine, error) {
 	if e.threads == 0 {
 		e.threads = runtime.GOMAXPROCS(0)
 	}
-	if k := simdKernels(); k != nil && !c.ForceScalar {
-		e.kernels = k
+	if l := simdLevels(); len(l) > 0 && !c.ForceScalar {
+		e.bind = l[0]
 	}
 	return e, nil
 }

@@ -19,12 +19,10 @@ type candidate struct {
 
 // culled is what culling one unit found.
 type culled struct {
-	first  []candidate // visible in the last frame: drawn first
-	rest   []candidate // to be tested against the depth of those
-	blend  []candidate
-	clus   int   // clusters rejected
-	tris   int64 // their triangles
-	nDrawn int64
+	first []candidate // visible in the last frame: drawn first
+	rest  []candidate // to be tested against the depth of those
+	blend []candidate
+	tris  int64 // of the clusters rejected
 }
 
 // cull sorts all clusters of f's draws. The order of the result does not depend on the number of threads.
@@ -53,6 +51,11 @@ func (f *frame) cull() []culled {
 			f.cullSpan(&out[i], s.draw, s.from, s.to)
 		}
 	})
+	n := 1
+	for i := range out {
+		n += len(out[i].first) + len(out[i].rest) + len(out[i].blend)
+	}
+	f.items = slices.Grow(f.items[:0], n) // kernels keep its address while it fills
 	return out
 }
 
@@ -63,7 +66,6 @@ func (f *frame) cullSpan(out *culled, di, from, to int) {
 		c := &d.prim.Clusters[ci]
 		cand, ok := f.test(d, c)
 		if !ok {
-			out.clus++
 			out.tris += int64(c.Triangles)
 			continue
 		}

@@ -87,7 +87,7 @@ func linearToSRGB(x float32) float32 {
 // neutral is the Khronos PBR Neutral tone curve (Khronos 2024): identity for colours of base-colour brightness, except
 // for the 4 % that a dielectric's reflection adds, and a soft shoulder above 0.8.
 func neutral(c [3]float32) [3]float32 {
-	const start, d = 0.8 - 0.04, 1 - (0.8 - 0.04)
+	const start = 0.76
 	for k := range c {
 		c[k] = clampf(c[k], 0, 1000)
 	}
@@ -103,7 +103,7 @@ func neutral(c [3]float32) [3]float32 {
 	if !(peak > start) {
 		return c
 	}
-	top := 1 - float32(d*d)/(peak+float32(d-start))
+	top := 1 - 0.0576/(peak-0.52)
 	fade := top / peak
 	desaturate := 1 - 1/mad(0.15, peak-top, 1)
 	for k := range c {

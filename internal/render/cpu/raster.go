@@ -288,7 +288,8 @@ func (p *polygon) corner(i int) corner {
 }
 
 // hz implements kernels.
-func (scalar) hz(t *Target, tileY0, tileY1 int) {
+func (scalar) hz(f *frame, tileY0, tileY1 int) {
+	t := f.t
 	for ty := tileY0; ty < tileY1; ty++ {
 		for tx := range t.occ.w[0] {
 			far := float32(math.MaxFloat32)

@@ -10,7 +10,8 @@ type accumulation struct {
 const pixelPad = 16
 
 // encodeRow implements kernels.
-func (scalar) encodeRow(t *Target, y int, in *rowBuffers, sum *accumulation) {
+func (scalar) encodeRow(f *frame, y int, in *rowBuffers, sum *accumulation) {
+	t := f.t
 	p := &in.plane
 	row := t.color[y*t.colorStride:]
 	for x := range t.w {
@@ -34,7 +35,8 @@ func (scalar) encodeRow(t *Target, y int, in *rowBuffers, sum *accumulation) {
 }
 
 // resolveRows implements kernels.
-func (scalar) resolveRows(t *Target, y int, filter bool) {
+func (scalar) resolveRows(f *frame, y int, filter bool) {
+	t := f.t
 	for r := y; r < y+2; r++ {
 		mid := t.color[r*t.colorStride:][:t.w+2*pixelPad]
 		dst := t.final[r*t.stride:][:t.w]

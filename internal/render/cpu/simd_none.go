@@ -1,4 +1,6 @@
+//go:build !cgo || !amd64
+
 package cpu
 
-// simdKernels returns nil: this build has none.
-func simdKernels() kernels { return nil }
+// simdLevels returns nil: this build has no SIMD kernels.
+func simdLevels() []binder { return nil }

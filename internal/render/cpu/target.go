@@ -40,6 +40,7 @@ type Target struct {
 	visible []bool // by cluster of snapshot order: was seen in the last frame
 	layout  []layoutEntry
 	frame   frame
+	k       kernels // bound to frame while Render runs
 	version uint64
 	sky     scene.Sky
 	light   scene.DirectionalLight
@@ -129,7 +130,13 @@ func (t *Target) Render(s *scene.Snapshot, v render.View) (render.Stats, error) 
 	}
 	t.version, t.view, t.light, t.sky = s.Version, v, s.Light, s.Sky
 	t.stats = render.Stats{Sample: t.sample, Converged: t.sample == samples}
-	cullNS := t.visibility()
+	cull := time.Now()
+	units := t.frame.cull()
+	cullNS := time.Since(cull).Nanoseconds()
+	var release func()
+	t.k, release = t.e.bind(&t.frame)
+	defer release()
+	cullNS += t.visibility(units)
 	raster := time.Now()
 	t.shade()
 	t.stats.CullNS = cullNS
@@ -174,6 +181,14 @@ func (t *Target) begin(s *scene.Snapshot, v render.View) error {
 	f.lightColor = s.Light.Color
 	f.lit = s.Light.Color != geom.Vec3{}
 	f.skyIntensity = s.Sky.Intensity
+	if t.sample > 0 {
+		if t.sum.plane[0] == nil {
+			for i := range t.sum.plane {
+				t.sum.plane[i] = make([]float32, t.stride*t.h)
+			}
+		}
+		t.sum.samples = t.sample
+	}
 	for k := range 3 {
 		f.background[k] = srgbToLinear(float32(s.Sky.Background[k]) / 255)
 	}
@@ -203,11 +218,9 @@ func (t *Target) begin(s *scene.Snapshot, v render.View) error {
 	return nil
 }
 
-// visibility fills the visibility buffers and returns the time culling took.
-func (t *Target) visibility() (cullNS int64) {
+// visibility fills the visibility buffers and returns the time occlusion culling took.
+func (t *Target) visibility(units []culled) (cullNS int64) {
 	f := &t.frame
-	start := time.Now()
-	units := f.cull()
 	var rest, blend []candidate
 	for i := range units {
 		u := &units[i]
@@ -217,14 +230,12 @@ func (t *Target) visibility() (cullNS int64) {
 		rest, blend = append(rest, u.rest...), append(blend, u.blend...)
 		t.stats.TrianglesCulled += u.tris
 	}
-	cullNS = time.Since(start).Nanoseconds()
-
 	n := len(f.items)
 	t.rasterBands(0, n, true)
-	t.e.parallel(t.occ.h[0], func(y int) { t.e.kernels.hz(t, y, y+1) })
+	t.e.parallel(t.occ.h[0], func(y int) { t.k.hz(&t.frame, y, y+1) })
 	t.occ.coarsen()
 
-	start = time.Now()
+	start := time.Now()
 	hidden := make([]bool, len(rest))
 	t.testOcclusion(rest, hidden)
 	for i := range rest {
@@ -299,7 +310,7 @@ func (t *Target) rasterBands(from, to int, clear bool) {
 				n++
 			}
 			if n > 0 {
-				t.e.kernels.raster(f, items[:n], y0, y1)
+				t.k.raster(f, items[:n], y0, y1)
 			} else {
 				f.rasterSlow(&t.layer, items[0], y0, y1, nil, false)
 				n = 1
@@ -352,7 +363,7 @@ func (t *Target) peel(cs []candidate) {
 		return
 	}
 	f, rows := &t.frame, t.bandRows()
-	t.e.parallel(t.occ.h[0], func(y int) { t.e.kernels.hz(t, y, y+1) })
+	t.e.parallel(t.occ.h[0], func(y int) { t.k.hz(&t.frame, y, y+1) })
 	t.occ.coarsen()
 	hidden := make([]bool, len(cs))
 	t.testOcclusion(cs, hidden)
@@ -390,15 +401,9 @@ func (t *Target) peel(cs []candidate) {
 
 // shade turns the visibility buffers into the picture.
 func (t *Target) shade() {
-	f, k := &t.frame, t.e.kernels
+	f, k := &t.frame, t.k
 	var sum *accumulation
 	if t.sample > 0 {
-		if t.sum.plane[0] == nil {
-			for i := range t.sum.plane {
-				t.sum.plane[i] = make([]float32, t.stride*t.h)
-			}
-		}
-		t.sum.samples = t.sample
 		sum = &t.sum
 	}
 	const rows = 8
@@ -413,13 +418,13 @@ func (t *Target) shade() {
 				k.shadeRow(f, t.peels[n].id, y, false, front)
 				row.over(front, t.w)
 			}
-			k.encodeRow(t, y, row, sum)
+			k.encodeRow(f, y, row, sum)
 		}
 	})
 	filter := t.sample < filterUntil
 	t.e.parallel((t.h+rows-1)/rows, func(b int) {
 		for y := b * rows; y < min((b+1)*rows, t.h); y += 2 {
-			k.resolveRows(t, y, filter)
+			k.resolveRows(f, y, filter)
 		}
 	})
 }

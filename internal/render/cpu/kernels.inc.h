@@ -1,0 +1,639 @@
+// The kernels, written once for any vector width. The scalar twin in raster.go, shade.go and resolve.go says what each
+// line is for; both compute the same roundings in the same order, so change them together.
+#ifdef __clang__
+#pragma STDC FP_CONTRACT OFF
+#endif
+#define SPLAT(x) ((x) - (vf){}) // x - 0 is x; 0 + x is not, for -0
+#define SPLATI(x) ((vi){} + (x))
+#define ALL ((uint32_t)((1ull << VW) - 1))
+
+static inline vf tof(vi x) { return __builtin_convertvector(x, vf); }
+static inline vf loadf(const float *p) { vf v; memcpy(&v, p, sizeof v); return v; }
+static inline vi loadi(const void *p) { vi v; memcpy(&v, p, sizeof v); return v; }
+static inline void storef(float *p, vf v) { memcpy(p, &v, sizeof v); }
+static inline void storei(void *p, vi v) { memcpy(p, &v, sizeof v); }
+static inline vf clampf(vf x, float lo, float hi) { return minf(maxf(x, SPLAT(lo)), SPLAT(hi)); }
+static inline vf absf(vf x) { return (vf)((vi)x & 0x7fffffff); }
+static inline vi absi(vi x) { return maxi(x, -x); }
+
+typedef struct { vf x, y, z; } v3;
+static inline vf dot(v3 a, v3 b) { return a.x * b.x + a.y * b.y + a.z * b.z; }
+static inline v3 cross(v3 a, v3 b) {
+	return (v3){a.y * b.z - a.z * b.y, a.z * b.x - a.x * b.z, a.x * b.y - a.y * b.x};
+}
+static inline v3 sub(v3 a, v3 b) { return (v3){a.x - b.x, a.y - b.y, a.z - b.z}; }
+static inline v3 scale(v3 a, vf s) { return (v3){a.x * s, a.y * s, a.z * s}; }
+static inline v3 splat3(const float *p) { return (v3){SPLAT(p[0]), SPLAT(p[1]), SPLAT(p[2])}; }
+static inline v3 unit(v3 a) { return scale(a, 1.0f / vsqrt(maxf(dot(a, a), SPLAT(1e-30f)))); }
+static inline v3 sel3(vi m, v3 a, v3 b) { return (v3){sel(m, a.x, b.x), sel(m, a.y, b.y), sel(m, a.z, b.z)}; }
+
+// ---- rasterisation ----
+
+enum { SUB = 256, HALF = 128, SMALL = 1 << 14 };
+
+typedef struct { int32_t x, y; float z; } corner;
+
+static inline float min1(float a, float b) { return a < b ? a : b; }
+static inline float max1(float a, float b) { return a > b ? a : b; }
+
+// put draws the lanes of m that are nearer.
+static inline void put(float *depth, uint32_t *id, vi m, vf z, uint32_t tri) {
+	vf d = loadf(depth);
+	m &= (vi)(z > d);
+	if (!bits(m)) return;
+	storef(depth, sel(m, z, d));
+	storei(id, seli(m, SPLATI((int32_t)tri), loadi(id)));
+}
+
+static void triangle(const hg_frame *f, const corner *v0, const corner *v1, const corner *v2, uint32_t id, int two_sided,
+                     int y0, int y1) {
+	int64_t area = (int64_t)(v1->x - v0->x) * (v2->y - v0->y) - (int64_t)(v1->y - v0->y) * (v2->x - v0->x);
+	if (area < 0 && two_sided) {
+		const corner *t = v1;
+		v1 = v2, v2 = t, area = -area;
+	}
+	if (area <= 0) return;
+	int32_t ax = v0->x, ay = v0->y, bx = v1->x, by = v1->y, cx = v2->x, cy = v2->y;
+	int32_t min_x = ax < bx ? ax : bx, max_x = ax > bx ? ax : bx, min_y = ay < by ? ay : by, max_y = ay > by ? ay : by;
+	min_x = min_x < cx ? min_x : cx, max_x = max_x > cx ? max_x : cx;
+	min_y = min_y < cy ? min_y : cy, max_y = max_y > cy ? max_y : cy;
+	int px0 = (min_x + HALF - 1) >> 8, px1 = (max_x - HALF) >> 8, py0 = (min_y + HALF - 1) >> 8, py1 = (max_y - HALF) >> 8;
+	if (px0 < 0) px0 = 0;
+	if (px1 > f->w - 1) px1 = f->w - 1;
+	if (py0 < y0) py0 = y0;
+	if (py1 > y1 - 1) py1 = y1 - 1;
+	if (px0 > px1 || py0 > py1) return;
+
+	float k = (float)SUB / (float)area;
+	float fa0 = (float)(ay - by), fa1 = (float)(by - cy), fa2 = (float)(cy - ay);
+	float fb0 = (float)(bx - ax), fb1 = (float)(cx - bx), fb2 = (float)(ax - cx);
+	float z0 = v0->z, z1 = v1->z, z2 = v2->z;
+	float dx = (z0 * fa1 + z1 * fa2 + z2 * fa0) * k, dy = (z0 * fb1 + z1 * fb2 + z2 * fb0) * k;
+	float x0f = (float)(ax - HALF) * (1.0f / SUB), y0f = (float)(ay - HALF) * (1.0f / SUB);
+	vf zmin = SPLAT(min1(z0, min1(z1, z2))), zmax = SPLAT(max1(z0, max1(z1, z2)));
+	vf lane = tof(LANES + px0) - x0f;
+	int64_t qx = (int64_t)px0 * SUB + HALF, qy = (int64_t)py0 * SUB + HALF;
+	int64_t e[3], a[3] = {ay - by, by - cy, cy - ay}, b[3] = {bx - ax, cx - bx, ax - cx};
+	e[0] = a[0] * (qx - ax) + b[0] * (qy - ay);
+	e[1] = a[1] * (qx - bx) + b[1] * (qy - by);
+	e[2] = a[2] * (qx - cx) + b[2] * (qy - cy);
+	for (int i = 0; i < 3; i++) {
+		if (!(a[i] > 0 || (a[i] == 0 && b[i] > 0))) e[i]--;
+		a[i] *= SUB, b[i] *= SUB;
+	}
+	if (max_x - min_x < SMALL && max_y - min_y < SMALL) { // edge functions fit in 32 bits, even a vector beyond the box
+		int32_t r0 = (int32_t)e[0], r1 = (int32_t)e[1], r2 = (int32_t)e[2];
+		int32_t a0 = (int32_t)a[0], a1 = (int32_t)a[1], a2 = (int32_t)a[2];
+		vi l0 = LANES * a0, l1 = LANES * a1, l2 = LANES * a2, room = SPLATI(px1 - px0) - LANES;
+		for (int y = py0; y <= py1; y++, r0 += (int32_t)b[0], r1 += (int32_t)b[1], r2 += (int32_t)b[2]) {
+			size_t o = (size_t)y * (size_t)f->stride + (size_t)px0;
+			float row = dy * ((float)y - y0f) + z0;
+			for (int x = 0; x <= px1 - px0; x += VW) {
+				vi m = ~((l0 + (r0 + a0 * x)) | (l1 + (r1 + a1 * x)) | (l2 + (r2 + a2 * x)) | (room - x)) >> 31;
+				vf z = minf(maxf(dx * (lane + (float)x) + row, zmin), zmax);
+				put(f->depth + o + x, f->id + o + x, m, z, id);
+			}
+		}
+		return;
+	}
+	for (int y = py0; y <= py1; y++, e[0] += b[0], e[1] += b[1], e[2] += b[2]) {
+		int64_t from = 0, to = px1 - px0;
+		for (int i = 0; i < 3; i++) {
+			if (a[i] > 0 && e[i] < 0) {
+				int64_t s = (-e[i] + a[i] - 1) / a[i];
+				if (s > from) from = s;
+			} else if (a[i] <= 0 && e[i] < 0) {
+				to = -1;
+			} else if (a[i] < 0) {
+				int64_t s = e[i] / -a[i];
+				if (s < to) to = s;
+			}
+		}
+		size_t o = (size_t)y * (size_t)f->stride + (size_t)px0;
+		float row = dy * ((float)y - y0f) + z0;
+		for (int64_t x = from; x <= to; x += VW) {
+			vf z = minf(maxf(dx * (lane + (float)x) + row, zmin), zmax);
+			put(f->depth + o + x, f->id + o + x, SPLATI((int32_t)(to - x)) >= LANES, z, id);
+		}
+	}
+}
+
+static inline vi snap(vf x) { return (vi)(x + 12582912.0f) - 0x4B400000; }
+
+void ISA(hg_raster)(const hg_frame *f, const uint32_t *items, int32_t n, int32_t y0, int32_t y1) {
+	int32_t X[256 + VW] __attribute__((aligned(64))), Y[256 + VW] __attribute__((aligned(64)));
+	float Z[256 + VW] __attribute__((aligned(64)));
+	for (int32_t j = 0; j < n; j++) {
+		const hg_item *it = &f->items[items[j]];
+		const hg_draw *d = &f->draws[it->draw];
+		const hg_cluster *c = &d->clusters[it->cluster];
+		const float *M = d->clip;
+		int two_sided = d->mat->double_sided;
+		for (uint32_t v = 0; v < c->vertices; v += VW) {
+			const float *p = d->positions + (size_t)((c->first_vertex + v) / 16) * 48 + v % 16;
+			vf x = loadf(p), y = loadf(p + 16), z = loadf(p + 32);
+			vf iw = 1.0f / (x * M[8] + y * M[9] + z * M[10] + M[11]);
+			storei(X + v, snap((x * M[0] + y * M[1] + z * M[2] + M[3]) * iw));
+			storei(Y + v, snap((x * M[4] + y * M[5] + z * M[6] + M[7]) * iw));
+			storef(Z + v, iw);
+		}
+		const uint32_t *T = d->triangles + c->first_triangle;
+		for (uint32_t t = 0; t < c->triangles; t += VW) {
+			uint32_t left = c->triangles - t;
+			uint32_t tail[VW];
+			const uint32_t *src = T + t;
+			if (left < VW) { // the last cluster's list ends here
+				memset(tail, 0, sizeof tail);
+				memcpy(tail, src, left * sizeof *src);
+				src = tail;
+			}
+			vi q = loadi(src), i0 = q & 255, i1 = (q >> 8) & 255, i2 = (q >> 16) & 255;
+			if (!d->flip) { vi s = i1; i1 = i2, i2 = s; }
+			vi ax = gatheri(X, i0), ay = gatheri(Y, i0), bx = gatheri(X, i1), by = gatheri(Y, i1);
+			vi cx = gatheri(X, i2), cy = gatheri(Y, i2);
+			vi min_x = mini(mini(ax, bx), cx), max_x = maxi(maxi(ax, bx), cx);
+			vi min_y = mini(mini(ay, by), cy), max_y = maxi(maxi(ay, by), cy);
+			vi px0 = maxi((min_x + (HALF - 1)) >> 8, SPLATI(0)), px1 = mini((max_x - HALF) >> 8, SPLATI(f->w - 1));
+			vi py0 = maxi((min_y + (HALF - 1)) >> 8, SPLATI(y0)), py1 = mini((max_y - HALF) >> 8, SPLATI(y1 - 1));
+			vi ok = (px0 <= px1) & (py0 <= py1) & (LANES < (int32_t)(left < VW ? left : VW));
+			// 32 bits hold the doubled area of small triangles only; triangle() decides on the others.
+			vi big = (max_x - min_x >= SMALL) | (max_y - min_y >= SMALL);
+			vi area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax);
+			ok &= big | (area > 0) | (two_sided ? SPLATI(-1) & (area != 0) : SPLATI(0));
+			for (uint32_t m = bits(ok); m; m &= m - 1) {
+				int k = __builtin_ctz(m);
+				uint32_t w = src[k], a = w & 255, b = w >> 8 & 255, e = w >> 16;
+				if (!d->flip) { uint32_t s = b; b = e, e = s; }
+				corner v0 = {X[a], Y[a], Z[a]}, v1 = {X[b], Y[b], Z[b]}, v2 = {X[e], Y[e], Z[e]};
+				triangle(f, &v0, &v1, &v2, items[j] << 7 | (t + (uint32_t)k), two_sided, y0, y1);
+			}
+		}
+	}
+}
+
+void ISA(hg_hz)(const hg_frame *f, int32_t ty0, int32_t ty1) {
+	for (int ty = ty0; ty < ty1; ty++) {
+		int end = ty * 8 + 8 < f->h ? ty * 8 + 8 : f->h;
+		for (int tx = 0; tx < f->hz_w; tx++) {
+			int cols = f->w - tx * 8 < 8 ? f->w - tx * 8 : 8;
+			float far[8], least = 3.40282347e38f;
+			for (int k = 0; k < 8; k++) far[k] = least;
+			for (int y = ty * 8; y < end; y++) {
+				const float *p = f->depth + (size_t)y * (size_t)f->stride + tx * 8;
+				for (int k = 0; k < 8; k++) far[k] = min1(p[k], far[k]);
+			}
+			for (int k = 0; k < cols; k++) least = min1(far[k], least);
+			f->hz[ty * f->hz_w + tx] = least;
+		}
+	}
+}
+
+// ---- shading ----
+
+typedef struct {
+	const hg_frame *f;
+	const hg_draw *d;
+	v3 dir, geometric;
+	vi vert[3];
+	vf w0, w1, w2, du_x, du_y, dv_x, dv_y;
+	vi back;
+	vf uv[2][2], uv_dx[2][2], uv_dy[2][2];
+} surface;
+
+static inline vf mix(const surface *s, vf a, vf b, vf c) { return a * s->w0 + b * s->w1 + c * s->w2; }
+
+static inline v3 position(const hg_draw *d, vi v) {
+	vi b = (v >> 4) * 48 + (v & 15);
+	vf x = gatherf(d->positions, b), y = gatherf(d->positions, b + 16), z = gatherf(d->positions, b + 32);
+	const float *m = d->world;
+	return (v3){x * m[0] + y * m[1] + z * m[2] + m[3], x * m[4] + y * m[5] + z * m[6] + m[7],
+	            x * m[8] + y * m[9] + z * m[10] + m[11]};
+}
+
+static inline void locate(surface *s, vi id, vf fx, vf fy) {
+	const hg_frame *f = s->f;
+	const hg_draw *d = s->d;
+	vi item = (vi)((vi)id >> 7) & 0x1ffffff, tri = id & 127;
+	vi cluster = gatheri(f->items, item * 4 + 1) * (int)(sizeof(hg_cluster) / 4);
+	vi fv, ft;
+	pair(&d->clusters->first_vertex, cluster, &fv, &ft);
+	vi q = gatheri(d->triangles, ft + tri);
+	v3 p[3];
+	for (int i = 0; i < 3; i++) {
+		s->vert[i] = fv + ((q >> (8 * i)) & 255);
+		p[i] = position(d, s->vert[i]);
+	}
+	v3 rx = splat3(f->ray_x), ry = splat3(f->ray_y);
+	s->dir = (v3){fy * f->ray_y[0] + (fx * f->ray_x[0] + f->ray0[0]), fy * f->ray_y[1] + (fx * f->ray_x[1] + f->ray0[1]),
+	              fy * f->ray_y[2] + (fx * f->ray_x[2] + f->ray0[2])};
+	v3 e1 = sub(p[1], p[0]), e2 = sub(p[2], p[0]);
+	v3 na = cross(e2, e1), nu = cross(p[0], e2), nv = cross(e1, p[0]);
+	vf da = dot(s->dir, na), inv = 1.0f / da;
+	vf u = clampf(dot(s->dir, nu) * inv, 0, 1), v = clampf(dot(s->dir, nv) * inv, 0, 1);
+	s->w0 = 1.0f - u - v, s->w1 = u, s->w2 = v;
+	s->back = (vi)(da < 0.0f) ^ (d->flip ? -1 : 0);
+	s->geometric = sel3((vi)(da > 0.0f), (v3){-na.x, -na.y, -na.z}, na);
+	if (!d->uv[0] && !d->uv[1]) return;
+	vf ax = dot(rx, na), ay = dot(ry, na);
+	s->du_x = (dot(rx, nu) - u * ax) * inv, s->du_y = (dot(ry, nu) - u * ay) * inv;
+	s->dv_x = (dot(rx, nv) - v * ax) * inv, s->dv_y = (dot(ry, nv) - v * ay) * inv;
+	for (int set = 0; set < 2; set++) {
+		if (!d->uv[set]) continue;
+		vi t[3][2];
+		for (int i = 0; i < 3; i++) pair(d->uv[set], s->vert[i] * 2, &t[i][0], &t[i][1]);
+		for (int k = 0; k < 2; k++) {
+			vf t0 = (vf)t[0][k], t1 = (vf)t[1][k], t2 = (vf)t[2][k], g1 = t1 - t0, g2 = t2 - t0;
+			s->uv[set][k] = mix(s, t0, t1, t2);
+			s->uv_dx[set][k] = s->du_x * g1 + s->dv_x * g2;
+			s->uv_dy[set][k] = s->du_y * g1 + s->dv_y * g2;
+		}
+	}
+}
+
+static inline vf low16(vi w) { return tof((vi)((vi)(w << 16) >> 16)); }
+static inline vf high16(vi w) { return tof(w >> 16); }
+
+static inline v3 snorm(const surface *s, const uint32_t *words, vf *sign) {
+	vi a[3], b[3];
+	for (int i = 0; i < 3; i++) pair(words, s->vert[i] * 2, &a[i], &b[i]);
+	*sign = mix(s, high16(b[0]), high16(b[1]), high16(b[2]));
+	return (v3){mix(s, low16(a[0]), low16(a[1]), low16(a[2])), mix(s, high16(a[0]), high16(a[1]), high16(a[2])),
+	            mix(s, low16(b[0]), low16(b[1]), low16(b[2]))};
+}
+
+// texel wraps a coordinate and splits it into the left texel and its right neighbour's weight.
+static inline vi texel(vf u, vf size, vi n, int wrap, int nearest, vf *frac) {
+	vf x;
+	if (wrap == 0) {
+		x = clampf(u - vfloor(u), 0, 1) * size + -0.5f;
+	} else {
+		if (wrap == 2) {
+			vf t = u * 0.5f;
+			t = t - vfloor(t);
+			u = 1.0f - absf(t * 2.0f - 1.0f);
+		}
+		x = minf(maxf(u * size + -0.5f, SPLAT(0)), size - 1.0f);
+	}
+	if (nearest) x = vfloor(x + 0.5f);
+	vf whole = vfloor(x);
+	vi i = vtrunc(whole);
+	i += (i < 0) & n;
+	i -= (i >= n) & n;
+	*frac = x - whole;
+	return i;
+}
+
+static inline vf byte_at(vi t, int k) { return tof((t >> (8 * k)) & 255); }
+
+// bilinear fills the components in mask.
+static inline void bilinear(const hg_texture *t, vi level, vf u, vf v, int mask, vf c[4]) {
+	vi w, h, offset;
+	int first = level[0];
+	if (bits(level == first) == ALL) {
+		w = SPLATI(t->width[first]), h = SPLATI(t->height[first]), offset = SPLATI(t->offset[first]);
+	} else {
+		w = gatheri(t->width, level), h = gatheri(t->height, level), offset = gatheri(t->offset, level);
+	}
+	vf fx, fy;
+	vi x = texel(u, tof(w), w, t->wrap_u, t->nearest, &fx), y = texel(v, tof(h), h, t->wrap_v, t->nearest, &fy);
+	vi i = offset + y * (w + 1) + x, t00, t10, t01, t11;
+	pair(t->texels, i, &t00, &t10);
+	pair(t->texels, i + w + 1, &t01, &t11);
+	vf w11 = fx * fy, w10 = fx - w11, w01 = fy - w11, w00 = 1.0f - fx - w01;
+	for (int k = 0; k < 4; k++) {
+		if (!(mask >> k & 1)) continue;
+		c[k] = byte_at(t00, k) * w00 + byte_at(t10, k) * w10 + byte_at(t01, k) * w01 + byte_at(t11, k) * w11;
+	}
+}
+
+static inline vi mip_of(vf rho, int top) { return mini(maxi((((vi)rho >> 23) - 127) >> 1, SPLATI(0)), SPLATI(top)); }
+
+static inline void sample(const surface *s, const hg_sampler *t, int mask, vf c[4]) {
+	const hg_frame *f = s->f;
+	const float *m = t->m;
+	const vf *uv = s->uv[t->uv], *dx = s->uv_dx[t->uv], *dy = s->uv_dy[t->uv];
+	vf u = m[0] * uv[0] + m[1] * uv[1] + m[2], v = m[3] * uv[0] + m[4] * uv[1] + m[5];
+	float w = (float)t->tex->width[0], h = (float)t->tex->height[0];
+	vf ux = (m[0] * dx[0] + m[1] * dx[1]) * w, vx = (m[3] * dx[0] + m[4] * dx[1]) * h;
+	vf uy = (m[0] * dy[0] + m[1] * dy[1]) * w, vy = (m[3] * dy[0] + m[4] * dy[1]) * h;
+	vf rho = maxf(ux * ux + vx * vx, uy * uy + vy * vy) * f->lod_scale;
+	rho = maxf(rho, SPLAT(0));
+	int top = t->tex->levels - 1;
+	if (!f->trilinear) {
+		bilinear(t->tex, mip_of(rho * 2.0f, top), u, v, mask, c);
+		return;
+	}
+	vi level = mip_of(rho, top);
+	vf frac = clampf(vsqrt(rho) * (vf)((127 - level) << 23) - 1.0f, 0, 1), b[4];
+	bilinear(t->tex, level, u, v, mask, c);
+	bilinear(t->tex, mini(level + 1, SPLATI(top)), u, v, mask, b);
+	for (int k = 0; k < 4; k++)
+		if (mask >> k & 1) c[k] = (b[k] - c[k]) * frac + c[k];
+}
+
+static inline vf srgb_to_linear(vf x) {
+	vf p = x * 0.059778601f + -0.24116783f;
+	p = x * p + 0.61138535f;
+	p = x * p + 0.53886041f;
+	p = x * p + 0.030153888f;
+	p = x * p + 0.0010105697f;
+	return sel((vi)(x < 0.04045f), x * (1.0f / 12.92f), p);
+}
+
+static inline vf linear_to_srgb(vf x) {
+	vf s = vsqrt(x), p = s * 0.51715847f + -1.6232897f;
+	p = s * p + 2.0312385f;
+	p = s * p + -1.4026056f;
+	p = s * p + 1.5179305f;
+	p = s * p + -0.040108696f;
+	return sel((vi)(x < 0.0031308f), x * 12.92f, p);
+}
+
+static inline void base_color(const surface *s, vf c[4]) {
+	const hg_material *mat = s->d->mat;
+	for (int k = 0; k < 4; k++) c[k] = SPLAT(1);
+	if (s->d->colors) {
+		vi a[3][2];
+		for (int i = 0; i < 3; i++) pair(s->d->colors, s->vert[i] * 2, &a[i][0], &a[i][1]);
+		for (int k = 0; k < 4; k++) {
+			int w = k / 2, shift = k % 2 * 16;
+			c[k] = mix(s, tof((a[0][w] >> shift) & 0xffff), tof((a[1][w] >> shift) & 0xffff),
+			           tof((a[2][w] >> shift) & 0xffff)) * (1.0f / 65535);
+		}
+	}
+	for (int k = 0; k < 4; k++) c[k] *= mat->factor[k];
+	if (!mat->base.tex) return;
+	vf t[4];
+	sample(s, &mat->base, mat->blend ? 15 : 7, t);
+	for (int k = 0; k < 3; k++) c[k] *= srgb_to_linear(t[k] * (1.0f / 255));
+	if (mat->blend) c[3] *= t[3] * (1.0f / 255);
+}
+
+static inline v3 normal(const surface *s) {
+	const hg_draw *d = s->d;
+	const hg_material *mat = d->mat;
+	if (!d->normals) return unit(s->geometric);
+	vf sign;
+	v3 obj = snorm(s, d->normals, &sign);
+	v3 n = unit((v3){dot(splat3(d->normal), obj), dot(splat3(d->normal + 3), obj), dot(splat3(d->normal + 6), obj)});
+	vf side = mat->double_sided ? sel(s->back, SPLAT(-1), SPLAT(1)) : SPLAT(1);
+	n = scale(n, side);
+	if (!mat->normal.tex || !d->tangents) return n;
+	v3 t = snorm(s, d->tangents, &sign);
+	v3 tan = scale(unit((v3){dot(splat3(d->world), t), dot(splat3(d->world + 4), t), dot(splat3(d->world + 8), t)}), side);
+	side = sel((vi)(sign < 0.0f) ^ (d->flip ? -1 : 0), -side, side);
+	v3 bit = scale(cross(n, tan), side);
+	vf px[4];
+	sample(s, &mat->normal, 7, px);
+	vf x = (px[0] * (2.0f / 255) + -1.0f) * mat->normal_scale, y = (px[1] * (2.0f / 255) + -1.0f) * mat->normal_scale;
+	vf z = px[2] * (2.0f / 255) + -1.0f;
+	return unit((v3){tan.x * x + bit.x * y + n.x * z, tan.y * x + bit.y * y + n.y * z, tan.z * x + bit.z * y + n.z * z});
+}
+
+static inline vf dfg_mix(const vi t[4], int shift, vf fx, vf fy) {
+	vf t00 = tof((t[0] >> shift) & 0xffff), t10 = tof((t[1] >> shift) & 0xffff);
+	vf t01 = tof((t[2] >> shift) & 0xffff), t11 = tof((t[3] >> shift) & 0xffff);
+	vf a = (t10 - t00) * fx + t00, b = (t11 - t01) * fx + t01;
+	return ((b - a) * fy + a) * (1.0f / 65535);
+}
+
+static inline void lookup_dfg(const hg_sky *s, vf nv, vf rough, vf *scale_f, vf *bias_f) {
+	vf x = nv * (float)(HG_LUT - 1), y = rough * (float)(HG_LUT - 1);
+	vi xi = mini(vtrunc(x), SPLATI(HG_LUT - 2)), yi = mini(vtrunc(y), SPLATI(HG_LUT - 2));
+	vf fx = x - tof(xi), fy = y - tof(yi);
+	vi i = yi * HG_LUT + xi, t[4];
+	pair(s->dfg, i, &t[0], &t[1]);
+	pair(s->dfg, i + HG_LUT, &t[2], &t[3]);
+	*scale_f = dfg_mix(t, 0, fx, fy), *bias_f = dfg_mix(t, 16, fx, fy);
+}
+
+static inline vf copysign_v(vf x, vf sign) { return (vf)(((vi)x & 0x7fffffff) | ((vi)sign & (int32_t)0x80000000)); }
+
+static inline v3 sky_radiance(const hg_sky *s, v3 d, vf rough) {
+	vi level = vtrunc(rough * (float)(HG_SKY_LEVELS - 1) + 0.5f);
+	vf inv = 1.0f / maxf(absf(d.x) + absf(d.y) + absf(d.z), SPLAT(1e-20f));
+	vf x = d.x * inv, z = d.z * inv;
+	vi down = (vi)(d.y < 0.0f);
+	vf fx_ = copysign_v(1.0f - absf(z), x), fz_ = copysign_v(1.0f - absf(x), z);
+	x = sel(down, fx_, x), z = sel(down, fz_, z);
+	vi n = gatheri(s->size, level), offset = gatheri(s->offset, level);
+	vf most = tof(n - 1);
+	vf u = minf(maxf((x * 0.5f + 0.5f) * most, SPLAT(0)), most), v = minf(maxf((z * 0.5f + 0.5f) * most, SPLAT(0)), most);
+	vi xi = mini(vtrunc(u), n - 2), yi = mini(vtrunc(v), n - 2);
+	vf fx = u - tof(xi), fy = v - tof(yi);
+	vi i = offset + yi * n + xi, t00, t10, t01, t11;
+	pair(s->specular, i, &t00, &t10);
+	pair(s->specular, i + n, &t01, &t11);
+	vf c[3];
+	for (int k = 0; k < 3; k++) {
+		int shift = 11 * k, full = k == 2 ? 1023 : 2047;
+		vf p00 = tof((t00 >> shift) & full), p10 = tof((t10 >> shift) & full);
+		vf p01 = tof((t01 >> shift) & full), p11 = tof((t11 >> shift) & full);
+		vf a = (p10 - p00) * fx + p00, b = (p11 - p01) * fx + p01, e = (b - a) * fy + a;
+		c[k] = e * e * (16.0f / (float)(full * full));
+	}
+	return (v3){c[0], c[1], c[2]};
+}
+
+static inline void sky_irradiance(const hg_sky *s, v3 n, vf c[3]) {
+	vf basis[9] = {SPLAT(1), n.y, n.z, n.x, n.x * n.y, n.y * n.z, n.z * n.z * 3.0f + -1.0f, n.x * n.z, n.x * n.x - n.y * n.y};
+	for (int k = 0; k < 3; k++) {
+		vf v = SPLAT(s->sh[0][k]);
+		for (int i = 1; i < 9; i++) v = s->sh[i][k] * basis[i] + v;
+		c[k] = maxf(v, SPLAT(0));
+	}
+}
+
+// shade_draw evaluates VW pixels of one draw.
+static inline void shade_draw(surface *s, vi id, vf fx, vf fy, vf out[7]) {
+	const hg_frame *f = s->f;
+	const hg_material *mat = s->d->mat;
+	locate(s, id, fx, fy);
+	vf base[4], t[4];
+	base_color(s, base);
+	for (int k = 0; k < 6; k++) out[k] = SPLAT(0);
+	out[6] = mat->blend ? clampf(base[3], 0, 1) : SPLAT(1);
+	if (mat->unlit) {
+		for (int k = 0; k < 3; k++) out[3 + k] = base[k];
+		return;
+	}
+	v3 view = scale(s->dir, -1.0f / vsqrt(dot(s->dir, s->dir)));
+	v3 n = normal(s);
+	vf metallic = SPLAT(mat->metallic), rough = SPLAT(mat->roughness), ao = SPLAT(1);
+	if (mat->metal_rough.tex) {
+		sample(s, &mat->metal_rough, mat->shared_orm ? 7 : 6, t);
+		rough *= t[1] * (1.0f / 255);
+		metallic *= t[2] * (1.0f / 255);
+		if (mat->shared_orm) ao = (t[0] * (1.0f / 255) - 1.0f) * mat->occlusion_strength + 1.0f;
+	}
+	if (mat->occlusion.tex && !mat->shared_orm) {
+		sample(s, &mat->occlusion, 1, t);
+		ao = (t[0] * (1.0f / 255) - 1.0f) * mat->occlusion_strength + 1.0f;
+	}
+	rough = clampf(rough, 0.045f, 1), metallic = clampf(metallic, 0, 1);
+
+	vf ndotv = dot(n, view), nv = clampf(ndotv, 1e-3f, 1), scale_f, bias_f;
+	lookup_dfg(f->sky, nv, rough, &scale_f, &bias_f);
+	vf boost = 1.0f / maxf(scale_f + bias_f, SPLAT(0.05f)) - 1.0f;
+	vf twice = 2.0f * ndotv;
+	v3 refl = {twice * n.x - view.x, twice * n.y - view.y, twice * n.z - view.z};
+	v3 rad = sky_radiance(f->sky, refl, rough);
+	vf radiance[3] = {rad.x, rad.y, rad.z}, irradiance[3];
+	sky_irradiance(f->sky, n, irradiance);
+	vf dv = SPLAT(0), t5 = SPLAT(0), nl = SPLAT(0);
+	if (f->lit) {
+		v3 l = splat3(f->to_light);
+		nl = clampf(dot(n, l), 0, 1);
+		v3 h = unit((v3){view.x + l.x, view.y + l.y, view.z + l.z});
+		vf nh = clampf(dot(n, h), 0, 1), vh = clampf(dot(view, h), 0, 1);
+		vf a = rough * rough, a2 = a * a, d = nh * nh * (a2 - 1.0f) + 1.0f;
+		vf lv = nl * vsqrt(nv * nv * (1.0f - a2) + a2), ll = nv * vsqrt(nl * nl * (1.0f - a2) + a2);
+		dv = a2 * (float)(0.5 / 3.14159265358979323846) / maxf(d * d * (lv + ll), SPLAT(1e-10f));
+		vf q = 1.0f - vh, q2 = q * q;
+		t5 = q2 * q2 * q;
+	}
+	for (int k = 0; k < 3; k++) {
+		vf f0 = (base[k] - 0.04f) * metallic + 0.04f, diffuse = base[k] * (1.0f - metallic);
+		vf comp = f0 * boost + 1.0f, e = (f0 * scale_f + bias_f) * comp;
+		vf ambient = (1.0f - e) * diffuse * irradiance[k] + e * radiance[k];
+		vf c = ambient * ao * f->sky_intensity;
+		if (f->lit) {
+			vf fresnel = (1.0f - f0) * t5 + f0, spec = dv * fresnel * comp;
+			c = ((1.0f - fresnel) * diffuse * (float)(1 / 3.14159265358979323846) + spec) * (nl * f->light_color[k]) + c;
+		}
+		out[k] = c;
+	}
+	if (mat->emissive[0] != 0 || mat->emissive[1] != 0 || mat->emissive[2] != 0) {
+		for (int k = 0; k < 3; k++) t[k] = SPLAT(255);
+		if (mat->emission.tex) sample(s, &mat->emission, 7, t);
+		for (int k = 0; k < 3; k++) out[k] = mat->emissive[k] * srgb_to_linear(t[k] * (1.0f / 255)) + out[k];
+	}
+}
+
+void ISA(hg_shade)(const hg_frame *f, const uint32_t *ids, int32_t y, int32_t opaque, float *const *out) {
+	const uint32_t *row = ids + (size_t)y * (size_t)f->stride;
+	vf fy = SPLAT((float)y) + 0.5f;
+	for (int x = 0; x < f->stride; x += VW) {
+		vi id = loadi(row + x);
+		uint32_t left = bits(id != -1);
+		for (int k = 0; k < 3; k++) {
+			storef(out[k] + x, SPLAT(0));
+			storef(out[3 + k] + x, SPLAT(opaque ? f->background[k] : 0.0f));
+		}
+		storef(out[6] + x, SPLAT(opaque ? 1.0f : 0.0f));
+		if (!left) continue;
+		vi item = (id >> 7) & 0x1ffffff;
+		item &= id != -1;
+		vi draw = gatheri(f->items, item * 4);
+		draw |= id == -1;
+		vf fx = tof(LANES + x) + 0.5f;
+		while (left) { // each draw in turn: its matrices, material and textures are uniform
+			int k = __builtin_ctz(left);
+			int32_t which = draw[k];
+			vi mask = draw == which;
+			left &= ~bits(mask);
+			surface s = {.f = f, .d = &f->draws[which]};
+			vf c[7];
+			shade_draw(&s, seli(mask, id, SPLATI(id[k])), fx, fy, c);
+			for (int i = 0; i < 7; i++) storef(out[i] + x, sel(mask, c[i], loadf(out[i] + x)));
+		}
+	}
+}
+
+// ---- picture ----
+
+void ISA(hg_encode)(const hg_frame *f, int32_t y, const float *const *in) {
+	const float start = 0.76f;
+	uint32_t *row = f->color + (size_t)y * (size_t)f->color_stride + HG_PIXEL_PAD;
+	float share = f->samples ? 1 / (float)f->samples : 1;
+	for (int x = 0; x < f->stride; x += VW) {
+		vf c[3];
+		for (int k = 0; k < 3; k++) c[k] = clampf(loadf(in[k] + x), 0, 1000);
+		vf least = minf(c[0], minf(c[1], c[2]));
+		vf offset = sel((vi)(least < 0.08f), least - 6.25f * least * least, SPLAT(0.04f));
+		for (int k = 0; k < 3; k++) c[k] -= offset;
+		vf peak = maxf(c[0], maxf(c[1], c[2]));
+		vi over = (vi)(peak > start);
+		if (bits(over)) {
+			vf top = 1.0f - 0.0576f / (peak - 0.52f);
+			vf fade = top / peak, desaturate = 1.0f - 1.0f / (0.15f * (peak - top) + 1.0f);
+			for (int k = 0; k < 3; k++) {
+				vf v = c[k] * fade;
+				c[k] = sel(over, (top - v) * desaturate + v, c[k]);
+			}
+		}
+		vi px = SPLATI((int32_t)0xff000000);
+		for (int k = 0; k < 3; k++) {
+			vf v = clampf(c[k] + loadf(in[3 + k] + x), 0, 1);
+			if (f->samples) {
+				float *s = f->sum[k] + (size_t)y * (size_t)f->stride + x;
+				if (f->samples > 1) v += loadf(s);
+				storef(s, v);
+				v *= share;
+			}
+			px |= vtrunc(linear_to_srgb(v) * 255.0f + 0.5f) << (8 * k);
+		}
+		storei(row + x, px);
+	}
+	row[-1] = row[0], row[f->w] = row[f->w - 1];
+}
+
+static inline vi luma(vi p) { return ((p & 255) * 77 + ((p >> 8) & 255) * 150 + ((p >> 16) & 255) * 29) >> 8; }
+
+static inline vi smooth(const uint32_t *up, const uint32_t *mid, const uint32_t *down) {
+	vi M = loadi(mid), N = loadi(up), S = loadi(down), W = loadi(mid - 1), E = loadi(mid + 1);
+	vi m = luma(M), n = luma(N), s = luma(S), w = luma(W), e = luma(E);
+	vi hi = maxi(maxi(maxi(m, n), maxi(s, w)), e), lo = mini(mini(mini(m, n), mini(s, w)), e), contrast = hi - lo;
+	vi edge = contrast >= maxi(SPLATI(12), hi >> 3);
+	if (!bits(edge)) return M;
+	vi nw = luma(loadi(up - 1)), ne = luma(loadi(up + 1)), sw = luma(loadi(down - 1)), se = luma(loadi(down + 1));
+	// Exact for quotients below 512; larger ones are cut to 256 below.
+	vi off = vtrunc(tof(absi(2 * (n + s + w + e) + nw + ne + sw + se - 12 * m) * 256) / tof(maxi(12 * contrast, SPLATI(1))));
+	vi q = mini(off, SPLATI(256)), blend = (q * q * (768 - 2 * q)) >> 16;
+	blend = (blend * blend * 3) >> 10;
+	vi horizontal = absi(n + s - 2 * m) * 2 + absi(ne + se - 2 * e) + absi(nw + sw - 2 * w) >=
+	                absi(w + e - 2 * m) * 2 + absi(nw + ne - 2 * n) + absi(sw + se - 2 * s);
+	vi a = seli(horizontal, n, w), b = seli(horizontal, s, e);
+	vi other = seli(absi(b - m) > absi(a - m), seli(horizontal, S, E), seli(horizontal, N, W));
+	vi out = SPLATI(0);
+	for (int k = 0; k < 32; k += 8) {
+		vi c = (M >> k) & 255, o = (other >> k) & 255;
+		out |= (c + (((o - c) * blend + 128) >> 8)) << k;
+	}
+	return seli(edge, out, M);
+}
+
+void ISA(hg_resolve)(const hg_frame *f, int32_t y, int32_t filter) {
+	const size_t cs = (size_t)f->color_stride;
+	for (int r = y; r < y + 2; r++) {
+		const uint32_t *mid = f->color + (size_t)r * cs + HG_PIXEL_PAD;
+		const uint32_t *up = r > 0 ? mid - cs : mid, *down = r < f->h - 1 ? mid + cs : mid;
+		uint32_t *dst = f->final + (size_t)r * (size_t)f->stride;
+		uint8_t *luminance = f->plane_y + (size_t)r * (size_t)f->w;
+		for (int x = 0; x < f->stride; x += VW) {
+			vi p = filter ? smooth(up + x, mid + x, down + x) : loadi(mid + x);
+			storei(dst + x, p);
+			vi l = ((p & 255) * 11966 + ((p >> 8) & 255) * 40254 + ((p >> 16) & 255) * 4064 + (16 << 16) + (1 << 15)) >> 16;
+			vb bytes = __builtin_convertvector(l, vb);
+			int n = f->w - x < VW ? f->w - x : VW;
+			if (n == VW) memcpy(luminance + x, &bytes, VW);
+			else if (n > 0) memcpy(luminance + x, &bytes, (size_t)n);
+		}
+	}
+	const uint32_t *a = f->final + (size_t)y * (size_t)f->stride, *b = a + f->stride;
+	size_t o = (size_t)(y / 2) * (size_t)(f->w / 2);
+	for (int x = 0; x < f->w; x += 2 * VW) { // final has room for one more vector
+		vi s[3], p[4];
+		pair(a + x, LANES * 2, &p[0], &p[1]);
+		pair(b + x, LANES * 2, &p[2], &p[3]);
+		for (int k = 0; k < 3; k++) {
+			s[k] = SPLATI(0);
+			for (int i = 0; i < 4; i++) s[k] += (p[i] >> (8 * k)) & 255;
+		}
+		vb u = __builtin_convertvector((-6596 * s[0] - 22189 * s[1] + 28785 * s[2] + (128 << 18) + (1 << 17)) >> 18, vb);
+		vb v = __builtin_convertvector((28785 * s[0] - 26145 * s[1] - 2640 * s[2] + (128 << 18) + (1 << 17)) >> 18, vb);
+		int n = (f->w - x) / 2 < VW ? (f->w - x) / 2 : VW;
+		memcpy(f->plane_u + o + (size_t)(x / 2), &u, (size_t)n);
+		memcpy(f->plane_v + o + (size_t)(x / 2), &v, (size_t)n);
+	}
+}

@@ -1,0 +1,243 @@
+//go:build cgo && amd64
+
+package cpu
+
+/*
+#cgo CFLAGS: -std=c11 -O3 -Wall -Wno-psabi
+#include "kernels.h"
+*/
+import "C"
+
+import (
+	"runtime"
+	"unsafe"
+
+	"golang.org/x/sys/cpu"
+
+	"github.com/heliograph/heliograph/internal/mesh"
+	"github.com/heliograph/heliograph/internal/scene"
+)
+
+// The kernels read these Go types in place.
+var (
+	_ = [1]struct{}{}[unsafe.Sizeof(mesh.Cluster{})-C.sizeof_hg_cluster]
+	_ = [1]struct{}{}[unsafe.Offsetof(mesh.Cluster{}.FirstVertex)-unsafe.Offsetof(C.hg_cluster{}.first_vertex)]
+	_ = [1]struct{}{}[unsafe.Sizeof(item{})-C.sizeof_hg_item]
+	_ = [1]struct{}{}[unsafe.Offsetof(item{}.cluster)-unsafe.Offsetof(C.hg_item{}.cluster)]
+	_ = [1]struct{}{}[unsafe.Sizeof(sky{}.sh)-unsafe.Sizeof(C.hg_sky{}.sh)]
+)
+
+// The ISO dialect (-std=c11) keeps GCC from fusing products and sums; clang gets a pragma in kernels.inc.h.
+//
+// level is one instruction set's kernels.
+type level struct {
+	raster  func(f *C.hg_frame, items *C.uint32_t, n, y0, y1 C.int32_t)
+	hz      func(f *C.hg_frame, y0, y1 C.int32_t)
+	shade   func(f *C.hg_frame, ids *C.uint32_t, y, opaque C.int32_t, out **C.float)
+	encode  func(f *C.hg_frame, y C.int32_t, in **C.float)
+	resolve func(f *C.hg_frame, y, filter C.int32_t)
+}
+
+// simdLevels lists what this CPU can run, widest first.
+func simdLevels() []binder {
+	var out []binder
+	if x := cpu.X86; x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL {
+		out = append(out, (&level{
+			raster: func(f *C.hg_frame, items *C.uint32_t, n, y0, y1 C.int32_t) { C.hg_raster_avx512(f, items, n, y0, y1) },
+			hz:     func(f *C.hg_frame, y0, y1 C.int32_t) { C.hg_hz_avx512(f, y0, y1) },
+			shade: func(f *C.hg_frame, ids *C.uint32_t, y, opaque C.int32_t, out **C.float) {
+				C.hg_shade_avx512(f, ids, y, opaque, out)
+			},
+			encode:  func(f *C.hg_frame, y C.int32_t, in **C.float) { C.hg_encode_avx512(f, y, in) },
+			resolve: func(f *C.hg_frame, y, filter C.int32_t) { C.hg_resolve_avx512(f, y, filter) },
+		}).bind)
+	}
+	if x := cpu.X86; x.HasAVX2 && x.HasBMI1 && x.HasBMI2 {
+		out = append(out, (&level{
+			raster: func(f *C.hg_frame, items *C.uint32_t, n, y0, y1 C.int32_t) { C.hg_raster_avx2(f, items, n, y0, y1) },
+			hz:     func(f *C.hg_frame, y0, y1 C.int32_t) { C.hg_hz_avx2(f, y0, y1) },
+			shade: func(f *C.hg_frame, ids *C.uint32_t, y, opaque C.int32_t, out **C.float) {
+				C.hg_shade_avx2(f, ids, y, opaque, out)
+			},
+			encode:  func(f *C.hg_frame, y C.int32_t, in **C.float) { C.hg_encode_avx2(f, y, in) },
+			resolve: func(f *C.hg_frame, y, filter C.int32_t) { C.hg_resolve_avx2(f, y, filter) },
+		}).bind)
+	}
+	return out
+}
+
+// bound is a frame as the kernels see it. Everything it points to is pinned until release.
+type bound struct {
+	*level
+	c     *C.hg_frame
+	pins  runtime.Pinner
+	mats  map[*material]*C.hg_material
+	texes map[*texture]*C.hg_texture
+}
+
+func (l *level) bind(f *frame) (kernels, func()) {
+	t := f.t
+	b := &bound{level: l, mats: map[*material]*C.hg_material{}, texes: map[*texture]*C.hg_texture{}}
+	b.c = pinned(b, &C.hg_frame{
+		w: C.int32_t(t.w), h: C.int32_t(t.h), stride: C.int32_t(t.stride), color_stride: C.int32_t(t.colorStride),
+		depth: floats(b, t.depth), id: words(b, t.id), color: words(b, t.color), final: words(b, t.final),
+		plane_y: bytes(b, t.planeY), plane_u: bytes(b, t.planeU), plane_v: bytes(b, t.planeV),
+		sky: b.sky(f.sky), sky_intensity: C.float(f.skyIntensity), lod_scale: C.float(f.lodScale),
+		lit: flag(f.lit), trilinear: flag(f.trilinear),
+		hz: floats(b, t.occ.far[0]), hz_w: C.int32_t(t.occ.w[0]),
+		draws: b.draws(f.draws), items: (*C.hg_item)(unsafe.Pointer(pinSlice(b, f.items[:cap(f.items)]))),
+	})
+	for _, v := range []struct {
+		dst *[3]C.float
+		src [3]float32
+	}{
+		{&b.c.ray0, f.ray0}, {&b.c.ray_x, f.rayX}, {&b.c.ray_y, f.rayY},
+		{&b.c.to_light, f.toLight}, {&b.c.light_color, f.lightColor}, {&b.c.background, f.background},
+	} {
+		*v.dst = *(*[3]C.float)(unsafe.Pointer(&v.src))
+	}
+	if t.sample > 0 {
+		b.c.samples = C.int32_t(t.sum.samples)
+		for k := range t.sum.plane {
+			b.c.sum[k] = floats(b, t.sum.plane[k])
+		}
+	}
+	return b, b.pins.Unpin
+}
+
+// draws translates ds, one material and texture once.
+func (b *bound) draws(ds []draw) *C.hg_draw {
+	if len(ds) == 0 {
+		return nil
+	}
+	out := make([]C.hg_draw, len(ds))
+	b.pins.Pin(&out[0])
+	prims := map[*prim]*C.hg_draw{}
+	for i := range ds {
+		d, o := &ds[i], &out[i]
+		if same := prims[d.prim]; same != nil {
+			*o = *same
+		} else {
+			p := d.prim
+			o.clusters = (*C.hg_cluster)(unsafe.Pointer(pinSlice(b, p.Clusters)))
+			o.positions = floats(b, p.Positions)
+			o.normals, o.tangents = words(b, p.Normals), words(b, p.Tangents)
+			o.colors, o.triangles = words(b, p.Colors), words(b, p.Triangles)
+			o.uv[0], o.uv[1] = floats(b, p.UV[0]), floats(b, p.UV[1])
+			o.mat = b.material(p.mat)
+			prims[d.prim] = o
+		}
+		o.clip = *(*[12]C.float)(unsafe.Pointer(&d.clip))
+		o.world = *(*[12]C.float)(unsafe.Pointer(&d.world))
+		o.normal = *(*[9]C.float)(unsafe.Pointer(&d.normal))
+		o.flip = flag(d.flip)
+	}
+	return &out[0]
+}
+
+func (b *bound) material(m *material) *C.hg_material {
+	if c := b.mats[m]; c != nil {
+		return c
+	}
+	c := pinned(b, &C.hg_material{
+		factor:             *(*[4]C.float)(unsafe.Pointer(&m.BaseColor)),
+		emissive:           *(*[3]C.float)(unsafe.Pointer(&m.Emissive)),
+		metallic:           C.float(m.Metallic),
+		roughness:          C.float(m.Roughness),
+		normal_scale:       C.float(m.NormalScale),
+		occlusion_strength: C.float(m.Occlusion),
+		blend:              flag(m.Alpha == scene.AlphaBlend),
+		double_sided:       flag(m.DoubleSided),
+		unlit:              flag(m.Unlit),
+		shared_orm:         flag(m.sharedORM),
+		base:               b.sampler(&m.base),
+		metal_rough:        b.sampler(&m.metalRough),
+		normal:             b.sampler(&m.normal),
+		occlusion:          b.sampler(&m.occlusion),
+		emission:           b.sampler(&m.emissive),
+	})
+	b.mats[m] = c
+	return c
+}
+
+func (b *bound) sampler(s *sampler) C.hg_sampler {
+	if s.tex == nil {
+		return C.hg_sampler{}
+	}
+	c := b.texes[s.tex]
+	if c == nil {
+		t := s.tex
+		c = pinned(b, &C.hg_texture{
+			texels: words(b, t.texels), levels: C.int32_t(t.levels), nearest: flag(t.nearest),
+			wrap_u: C.int32_t(t.wrapU), wrap_v: C.int32_t(t.wrapV),
+			offset: *(*[maxMips]C.int32_t)(unsafe.Pointer(&t.offset)),
+			width:  *(*[maxMips]C.int32_t)(unsafe.Pointer(&t.width)),
+			height: *(*[maxMips]C.int32_t)(unsafe.Pointer(&t.height)),
+		})
+		b.texes[s.tex] = c
+	}
+	return C.hg_sampler{tex: c, uv: C.int32_t(s.uv), m: *(*[6]C.float)(unsafe.Pointer(&s.m))}
+}
+
+func (b *bound) sky(s *sky) *C.hg_sky {
+	return pinned(b, &C.hg_sky{
+		sh:       *(*[9][3]C.float)(unsafe.Pointer(&s.sh)),
+		specular: words(b, s.specular),
+		dfg:      words(b, s.dfg),
+		offset:   *(*[skyLevels]C.int32_t)(unsafe.Pointer(&s.offset)),
+		size:     *(*[skyLevels]C.int32_t)(unsafe.Pointer(&s.size)),
+	})
+}
+
+func (b *bound) raster(f *frame, items []uint32, y0, y1 int) {
+	b.level.raster(b.c, (*C.uint32_t)(&items[0]), C.int32_t(len(items)), C.int32_t(y0), C.int32_t(y1))
+}
+
+func (b *bound) hz(_ *frame, y0, y1 int) { b.level.hz(b.c, C.int32_t(y0), C.int32_t(y1)) }
+
+func (b *bound) shadeRow(_ *frame, ids []uint32, y int, opaque bool, out *rowBuffers) {
+	var pins runtime.Pinner
+	defer pins.Unpin()
+	planes := out.pointers(&pins)
+	b.shade(b.c, (*C.uint32_t)(&ids[0]), C.int32_t(y), flag(opaque), (**C.float)(unsafe.Pointer(&planes)))
+}
+
+func (b *bound) encodeRow(_ *frame, y int, in *rowBuffers, _ *accumulation) {
+	var pins runtime.Pinner
+	defer pins.Unpin()
+	planes := in.pointers(&pins)
+	b.encode(b.c, C.int32_t(y), (**C.float)(unsafe.Pointer(&planes)))
+}
+
+func (b *bound) resolveRows(_ *frame, y int, filter bool) { b.resolve(b.c, C.int32_t(y), flag(filter)) }
+
+func (r *rowBuffers) pointers(pins *runtime.Pinner) (p [7]*C.float) {
+	pins.Pin(&r.plane[0][0]) // one allocation
+	for i := range p {
+		p[i] = (*C.float)(&r.plane[i][0])
+	}
+	return p
+}
+
+func pinned[T any](b *bound, p *T) *T {
+	b.pins.Pin(p)
+	return p
+}
+
+func pinSlice[T any](b *bound, s []T) *T {
+	if len(s) == 0 {
+		return nil
+	}
+	return pinned(b, &s[0])
+}
+
+func floats(b *bound, s []float32) *C.float  { return (*C.float)(pinSlice(b, s)) }
+func words(b *bound, s []uint32) *C.uint32_t { return (*C.uint32_t)(pinSlice(b, s)) }
+func bytes(b *bound, s []byte) *C.uint8_t    { return (*C.uint8_t)(pinSlice(b, s)) }
+
+func flag(v bool) C.int32_t {
+	if v {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,31 @@
+// Sixteen lanes of AVX-512 (F, BW, DQ, VL: x86-64-v4).
+#pragma GCC target("avx2,bmi,bmi2,lzcnt,avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")
+#define VW 16
+typedef float vf __attribute__((vector_size(64)));
+typedef int32_t vi __attribute__((vector_size(64)));
+typedef uint8_t vb __attribute__((vector_size(16)));
+#define LANES ((vi){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15})
+
+static inline vf gatherf(const void *p, vi i) { return (vf)_mm512_i32gather_ps((__m512i)i, p, 4); }
+static inline vi gatheri(const void *p, vi i) { return (vi)_mm512_i32gather_epi32((__m512i)i, p, 4); }
+// a = words[i], b = words[i+1]: one 64-bit load a lane.
+static inline void pair(const void *p, vi i, vi *a, vi *b) {
+	const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+	__m512i lo = _mm512_i32gather_epi64(_mm512_castsi512_si256((__m512i)i), p, 4);
+	__m512i hi = _mm512_i32gather_epi64(_mm512_extracti64x4_epi64((__m512i)i, 1), p, 4);
+	*a = (vi)_mm512_permutex2var_epi32(lo, even, hi);
+	*b = (vi)_mm512_permutex2var_epi32(lo, _mm512_add_epi32(even, _mm512_set1_epi32(1)), hi);
+}
+static inline vf vsqrt(vf x) { return (vf)_mm512_sqrt_ps((__m512)x); }
+static inline vf vfloor(vf x) { return (vf)_mm512_roundscale_ps((__m512)x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
+static inline vi vtrunc(vf x) { return (vi)_mm512_cvttps_epi32((__m512)x); }
+static inline uint32_t bits(vi m) { return _mm512_movepi32_mask((__m512i)m); }
+static inline vf sel(vi m, vf a, vf b) { return (vf)_mm512_mask_blend_ps(_mm512_movepi32_mask((__m512i)m), (__m512)b, (__m512)a); }
+static inline vi seli(vi m, vi a, vi b) {
+	return (vi)_mm512_mask_blend_epi32(_mm512_movepi32_mask((__m512i)m), (__m512i)b, (__m512i)a);
+}
+static inline vi mini(vi a, vi b) { return (vi)_mm512_min_epi32((__m512i)a, (__m512i)b); }
+static inline vi maxi(vi a, vi b) { return (vi)_mm512_max_epi32((__m512i)a, (__m512i)b); }
+// minps and maxps return the second operand when either is NaN, as minf and maxf do.
+static inline vf minf(vf a, vf b) { return (vf)_mm512_min_ps((__m512)a, (__m512)b); }
+static inline vf maxf(vf a, vf b) { return (vf)_mm512_max_ps((__m512)a, (__m512)b); }
