@@ -80,7 +80,7 @@ func TestAPanicOfAHandlerEndsTheProcess(t *testing.T) {
 	var log bytes.Buffer
 	api := &rest{log: slog.New(slog.NewTextHandler(&log, nil)), crash: func(v any) { with = v }}
 	defer func() {
-		if v := recover(); v != http.ErrAbortHandler || with != "oh" || !strings.Contains(log.String(), "TestAPanicOfAHandler") {
+		if v, _ := recover().(error); !errors.Is(v, http.ErrAbortHandler) || with != "oh" || !strings.Contains(log.String(), "TestAPanicOfAHandler") {
 			t.Errorf("panics with %v, crashes with %v, logs %s", v, with, &log)
 		}
 	}()

@@ -54,10 +54,10 @@ type governor struct {
 // at a size does not count: its target and its encoder were made with it.
 func (g *governor) moved(d time.Duration) {
 	g.frames++
-	switch {
-	case g.frames == 1:
+	switch g.frames {
+	case 1:
 		return
-	case g.frames == 2:
+	case 2:
 		g.avg = d
 	}
 	g.total += d
