@@ -4,10 +4,12 @@ package crash
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -158,9 +160,14 @@ func TestKilledControlPlaneLosesNothing(t *testing.T) {
 	if _, err := sdk(t, first).CreateSession(t.Context(), "acknowledged", client.CreateOptions{Lease: time.Hour}); err != nil {
 		t.Fatal(err)
 	}
+	before := loadCube(t, first, ready)
+	token := fetchToken(t, first)
 	first.Kill()
 	if err := healthy(t, hc, ready); err != nil {
 		t.Errorf("the worker without its control plane: %v", err)
+	}
+	if !bytes.Equal(picture(t, hc, ready, token), before) {
+		t.Error("the worker without its control plane shows another picture")
 	}
 
 	second := devserver.Start(t, devserver.Options{DataDir: first.DataDir})
@@ -178,8 +185,8 @@ func TestKilledControlPlaneLosesNothing(t *testing.T) {
 	if gone(t, second, pid) {
 		t.Errorf("worker %d was not kept", pid)
 	}
-	if err := healthy(t, second.HTTPClient(t), ready); err != nil {
-		t.Error(err)
+	if !bytes.Equal(picture(t, second.HTTPClient(t), ready, fetchToken(t, second)), before) {
+		t.Error("the adopted worker shows another picture")
 	}
 	if got, err := c.GetSession(t.Context(), "stopped"); err != nil || got.Status != client.Stopped {
 		t.Errorf("stopped session: %+v, %v", got, err)
@@ -200,6 +207,41 @@ func TestKilledControlPlaneLosesNothing(t *testing.T) {
 	if !portsFree(ready) {
 		t.Error("its ports are still there")
 	}
+}
+
+// loadCube puts a cube into the session and returns its picture.
+func loadCube(t *testing.T, s *devserver.Server, session *client.Session) []byte {
+	t.Helper()
+	c := sdk(t, s)
+	load, err := c.LoadModel(t.Context(), session.ID, "builtin://cube")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.WaitLoad(t.Context(), session.ID, load, nil); err != nil {
+		t.Fatal(err)
+	}
+	return picture(t, s.HTTPClient(t), session, fetchToken(t, s))
+}
+
+// picture asks the worker itself, not the control plane, for what it shows.
+func picture(t *testing.T, hc *http.Client, session *client.Session, token string) []byte {
+	t.Helper()
+	url := fmt.Sprintf("https://%s:%d/snapshot?width=64&height=64&format=png", session.Hostname, session.ArrInspectorPort)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	resp, err := hc.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	png, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("snapshot: %s, %v, %.200s", resp.Status, err, png)
+	}
+	return png
 }
 
 // startStopped starts the session "stopped" and returns its id.
