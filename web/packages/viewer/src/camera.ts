@@ -97,6 +97,13 @@ export class OrbitCamera {
     return { ...this.view, target: center, distance: this.#limit(distance * margin) };
   }
 
+  /** Changes the picture's shape, moving in or out such that as much of the scene's extent stays in view as before. */
+  reshape(aspect: number, bounds: Bounds | undefined): void {
+    const before = bounds && this.framing(bounds).distance;
+    this.aspect = aspect;
+    if (before) this.zoom(this.framing(bounds).distance / before);
+  }
+
   /** The view that looks at a point from the present direction, closer than now. */
   focusing(point: Vec3): View {
     return { ...this.view, target: point, distance: this.#limit(length(sub(this.position, point)) * 0.5) };

@@ -31,12 +31,13 @@ video { object-fit: contain; transition: filter .25s; }
 .pill[data-tone=bad] i { background: #ff6b5e; }
 .pill ::slotted(*) { font-weight: 600; max-width: 40vw; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .pill .lease { color: #f0b23e; }
+.pill .lease:empty { display: none; }
 @keyframes pulse { to { opacity: .35; } }
 
 .overlay { position: absolute; top: 14px; right: 14px; padding: 10px 14px; font-size: 12.5px; pointer-events: none; max-width: calc(100% - 28px); }
 .overlay dl { display: grid; grid-template-columns: auto auto; gap: 2px 18px; margin: 0; }
 .overlay dt { color: #aeb9c7; }
-.overlay dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; font-weight: 550; }
+.overlay dd { margin: 0; white-space: nowrap; text-align: right; font-variant-numeric: tabular-nums; font-weight: 550; }
 
 .toolbar { position: absolute; bottom: 14px; left: 50%; transform: translateX(-50%); display: flex; gap: 2px; padding: 4px; }
 .toolbar button { display: grid; place-items: center; width: 38px; height: 36px; padding: 0; color: inherit; background: none; border: 0; border-radius: 8px; cursor: pointer; }

@@ -132,6 +132,11 @@ export class HeliographViewer extends HTMLElement {
     this.#shell.showOverlayPressed(this.#overlay.visible);
   }
 
+  /** Focuses the picture, without a ring that says so: it is not the keyboard that brought the focus. */
+  override focus(): void {
+    this.#shell.surface.focus({ preventScroll: true, focusVisible: false } as FocusOptions);
+  }
+
   connectedCallback(): void {
     this.#connected = new AbortController();
     const { signal } = this.#connected;
@@ -337,7 +342,8 @@ export class HeliographViewer extends HTMLElement {
   #resized(): void {
     const { clientWidth: width, clientHeight: height } = this;
     if (!this.#connected || width === 0 || height === 0) return;
-    this.#camera.aspect = width / height;
+    this.#camera.reshape(width / height, boundsOf(this.#scene));
+    this.#sendPose();
     clearTimeout(this.#viewportTimer);
     const send = () => {
       const size = viewportSize(width, height, devicePixelRatio, Number(this.getAttribute("max-pixels")) || undefined);

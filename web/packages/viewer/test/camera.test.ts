@@ -96,6 +96,18 @@ describe("OrbitCamera", () => {
     }
   });
 
+  it("keeps the whole box in view when the window becomes narrow, and comes back", () => {
+    const c = camera(16 / 9);
+    const before = c.view;
+    c.reshape(9 / 16, box);
+    for (const corner of corners(box)) {
+      const p = c.project(corner)!;
+      expect(Math.max(Math.abs(p.x - 0.5), Math.abs(p.y - 0.5))).toBeLessThanOrEqual(0.5);
+    }
+    c.reshape(16 / 9, box);
+    expect(c.view.distance).toBeCloseTo(before.distance, 9);
+  });
+
   it("survives an empty extent", () => {
     const c = new OrbitCamera();
     const point = { min: vec(1, 1, 1), max: vec(1, 1, 1) };
