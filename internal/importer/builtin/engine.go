@@ -68,6 +68,23 @@ func (b *body) put(m *scene.Material, s *shape) {
 	b.primitives = append(b.primitives, s.primitive(m))
 }
 
+// occlude darkens the shape that was put last, by vertex colours: f is how open a surface at p (millimetres) that faces
+// n is to the sky, 0..1. The renderer has no shadows, and without any a look into a machine has no depth.
+func (b *body) occlude(f func(p, n geom.Vec3) float32) {
+	last := &b.primitives[len(b.primitives)-1]
+	last.Colors = make([]geom.Vec4, len(last.Positions))
+	for i := range last.Colors {
+		v := f(last.Positions[i].Mul(1000), last.Normals[i])
+		last.Colors[i] = geom.Vec4{v, v, v, 1}
+	}
+}
+
+// ramp goes smoothly from low, where x <= a, to 1, where x >= b.
+func ramp(low, a, b, x float32) float32 {
+	t := min(max((x-a)/(b-a), 0), 1)
+	return low + (1-low)*t*t*(3-2*t)
+}
+
 // mesh declares a mesh and how to make it.
 func (k *kit) mesh(name string, build func(b *body)) *scene.Mesh {
 	m := &scene.Mesh{Name: name}

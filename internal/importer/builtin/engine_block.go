@@ -80,8 +80,10 @@ func (k *kit) block(root int, bolts boltSet) {
 	stand := k.add(root, "stand", geom.Identity(), nil)
 	k.add(stand, "base plate", geom.Identity(), k.mesh("base plate", func(b *body) {
 		b.put(k.plastic, plateY(rounded(rect(-262, -150, 262, 120), 24), nil, -216, -198, 5))
-		b.put(k.brass, extrude(rounded(rect(-130, -17, 130, 17), 4), nil, 5, 1).moved(move(0, -198, 102).Mul(turn(0, -0.9))))
-		b.put(k.plastic, lettering("HELIOGRAPH", 16, 2).moved(move(0, -198, 102).Mul(turn(0, -0.9)).Mul(move(0, 0, 4.4))))
+		plaque := move(0, -187, 100).Mul(turn(0, -0.9))
+		b.put(k.plastic, plateX(points{{84, -199}, {112, -199}, {86.5, -178}}, nil, -124, 124, 0))
+		b.put(k.brass, extrude(rounded(rect(-130, -17, 130, 17), 4), nil, 5, 1).moved(plaque))
+		b.put(k.plastic, lettering("HELIOGRAPH", 17, 2).moved(plaque.Mul(move(0, 0, 4.4))))
 	}))
 	post := k.mesh("post", func(b *body) {
 		b.put(k.chrome, lathe(filleted(points{{0, 0}, {22, 0}, {22, 7}, {9, 14}, {9, 44}, {14, 50}, {14, 56}, {0, 56}}, 3), 64))
@@ -135,6 +137,12 @@ func (k *kit) blockCasting(b *body) {
 		cut.add(plateY(rect(max(x0, -201)+0.4, 0, min(x1, 201)-0.4, 1.2), nil, deck-12.6, deck-0.4, 0), id)
 	}
 	b.put(k.iron, iron)
+	b.occlude(func(p, n geom.Vec3) float32 {
+		if p[2] < -66.1 || n[2] < -0.5 {
+			return 1 // the outside
+		}
+		return ramp(0.3, -66, 46, p[2])
+	})
 
 	liners := &shape{}
 	for i := range cylinders {
@@ -143,6 +151,7 @@ func (k *kit) blockCasting(b *body) {
 		cut.add(ends, move(cylinderX(i), 0, 0))
 	}
 	b.put(k.bore, liners)
+	b.occlude(func(p, _ geom.Vec3) float32 { return ramp(0.35, -46, 4, p[2]) * ramp(0.6, deck, deck-70, p[1]) })
 	b.put(k.cut, cut)
 }
 
@@ -158,6 +167,14 @@ func (k *kit) oilPan(b *body) {
 		pan.add(plateX(rounded(points{{-48, -160}, {48, -160}, {56, -150}, {-56, -150}}, 2), nil, x-2, x+2, 0.8), geom.Identity())
 	}
 	b.put(k.aluminium, pan)
+	b.occlude(func(p, n geom.Vec3) float32 {
+		inside := p[1] > -148.5 && (n[1] > 0.3 || n[2]*p[2] < -1 || n[0]*p[0] < -1)
+		if !inside || p[1] > -67 {
+			return 1
+		}
+		return ramp(0.3, -150, -80, p[1])
+	})
 	b.put(k.cut, plateX(points{{76, -104.6}, {80, -106.6}, {81, -104.6}, {76.4, -102.6}}, nil, -202, 202, 0))
 	b.put(k.zinc, plateX(rect(-53, -147.9, 53, -141), nil, -198, 198, 0)) // oil
+	b.occlude(func(p, _ geom.Vec3) float32 { return ramp(0.35, -60, 60, p[2]) })
 }

@@ -93,6 +93,12 @@ func (k *kit) crankshaft(b *body) {
 		}
 	}
 	b.put(k.steel, raw)
+	b.occlude(func(p, n geom.Vec3) float32 {
+		if n[0]*n[0] < 0.5 {
+			return 1 // the rim
+		}
+		return ramp(0.45, 20, 80, geom.Vec3{0, p[1], p[2]}.Len())
+	})
 	b.put(k.polished, ground)
 }
 

@@ -56,6 +56,12 @@ func (k *kit) headCasting(b *body) {
 		s.add(lathe(pipe(9, 13, deck+16, deck+40, 1.2), 48), move(cylinderX(i), 0, 0))
 	}
 	b.put(k.aluminium, s)
+	b.occlude(func(p, _ geom.Vec3) float32 {
+		if p[1] < deck+17 || p[2] < -68.5 {
+			return 1 // the outside
+		}
+		return max(ramp(0.3, -68, 74, p[2]), ramp(0.3, y-50, y+10, p[1]))
+	})
 	b.put(k.cut, plateY(rounded(rect(-194, 77.4, 194, 78.6), 0.3), nil, deck+4.5, deck+15.5, 0))
 }
 

@@ -2,13 +2,13 @@ package builtin
 
 import "github.com/heliograph/heliograph/internal/geom"
 
-// glyphs are capital letters on a grid 4 wide and 6 high, as strokes.
+// glyphs are capital letters on a grid at most 4 wide and 6 high, as strokes.
 var glyphs = map[rune][][]geom.Vec2{
 	'A': {{{0, 0}, {2, 6}, {4, 0}}, {{0.8, 2}, {3.2, 2}}},
 	'E': {{{4, 0}, {0, 0}, {0, 6}, {4, 6}}, {{0, 3}, {3.2, 3}}},
 	'G': {{{4, 4.8}, {4, 6}, {0, 6}, {0, 0}, {4, 0}, {4, 2.8}, {2.2, 2.8}}},
 	'H': {{{0, 0}, {0, 6}}, {{4, 0}, {4, 6}}, {{0, 3}, {4, 3}}},
-	'I': {{{2, 0}, {2, 6}}},
+	'I': {{{0, 0}, {0, 6}}},
 	'L': {{{0, 6}, {0, 0}, {4, 0}}},
 	'O': {{{0, 0}, {0, 6}, {4, 6}, {4, 0}, {0, 0}}},
 	'P': {{{0, 0}, {0, 6}, {4, 6}, {4, 2.8}, {0, 2.8}}},
@@ -19,8 +19,20 @@ var glyphs = map[rune][][]geom.Vec2{
 // height of a letter.
 func lettering(text string, size, relief float32) *shape {
 	unit, weight := size/6, size/6*0.42
+	advance := func(r rune) float32 { // to the next letter
+		width := float32(0)
+		for _, stroke := range glyphs[r] {
+			for _, p := range stroke {
+				width = max(width, p[0])
+			}
+		}
+		return (width + 2) * unit
+	}
+	x := unit // half of the gap behind the last letter
+	for _, r := range text {
+		x -= advance(r) / 2
+	}
 	s := &shape{}
-	x := -float32(len(text)-1) / 2 * 6 * unit
 	for _, r := range text {
 		for _, stroke := range glyphs[r] {
 			for i := 1; i < len(stroke); i++ {
@@ -28,7 +40,7 @@ func lettering(text string, size, relief float32) *shape {
 				d := edgeNormal(a, b) // across; along is (-d[1], d[0])
 				corner := func(p geom.Vec2, along, across float32) geom.Vec2 {
 					return geom.Vec2{
-						x + (p[0]-2)*unit + weight*(-d[1]*along+d[0]*across),
+						x + p[0]*unit + weight*(-d[1]*along+d[0]*across),
 						(p[1]-3)*unit + weight*(d[0]*along+d[1]*across),
 					}
 				}
@@ -36,7 +48,7 @@ func lettering(text string, size, relief float32) *shape {
 				s.add(extrude(rounded(bar, weight*0.6), nil, relief, weight*0.4), geom.Identity())
 			}
 		}
-		x += 6 * unit
+		x += advance(r)
 	}
 	return s
 }
