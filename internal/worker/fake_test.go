@@ -301,7 +301,7 @@ type bench struct {
 	client *http.Client
 
 	handshake, inspector string // origins
-	stop                 context.CancelFunc
+	stop                 func()
 	done                 chan error
 }
 
@@ -355,11 +355,11 @@ func runBench(t *testing.T, change func(*workerrpc.WorkerConfig), prepare func(*
 		t.Fatal(err)
 	}
 	prepare(b)
-	ctx, stop := context.WithCancel(context.Background())
-	b.stop = stop
+	ctx, cancel := context.WithCancelCause(context.Background())
+	b.stop = func() { cancel(errors.New("terminated signal received")) } // as signal.NotifyContext does
 	go func() { b.done <- b.Run(ctx) }()
 	t.Cleanup(func() {
-		stop()
+		b.stop()
 		b.client.CloseIdleConnections()
 		if b.done != nil {
 			if err := b.wait(); err != nil {

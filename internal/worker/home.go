@@ -65,7 +65,7 @@ func (s *Session) ended(cause error) *streampb.Ended {
 	switch {
 	case errors.Is(cause, errReplaced):
 		return &streampb.Ended{Reason: "replaced", Message: "Another viewer took over."}
-	case errors.Is(cause, workerrpc.ErrEnded), errors.Is(cause, context.Canceled):
+	case errors.Is(cause, workerrpc.ErrEnded), s.told():
 		if left, ok := s.opt.Home.LeaseLeft(); ok && left <= almostOver {
 			return &streampb.Ended{Reason: "expired", Message: "The session's lease has run out."}
 		}

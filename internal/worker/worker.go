@@ -63,6 +63,7 @@ type Session struct {
 	hub      *hub
 	still    chan struct{} // held while a snapshot is drawn
 	ready    chan struct{} // closed when the control plane knows of this worker
+	told     func() bool   // whether Run's context has ended, i.e. somebody wants this session to end
 	accept   func(stream.Config) (acceptor, error)
 	encoders func() Encoders
 
@@ -150,6 +151,8 @@ func (s *Session) Run(ctx context.Context) error {
 		return err
 	}
 	https, ice := stream.SplitTCP(p.handshake)
+	outer := ctx
+	s.told = func() bool { return outer.Err() != nil }
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.serve(ctx, https, s.handshakeRoutes(s.api)) })
