@@ -14,7 +14,7 @@ help: ## Print this help
 
 .PHONY: run
 run: build ## Install what is needed, build, and start the service with a sample model to look at
-	bin/heliograph serve --dev
+	bin/heliograph serve --dev --demo
 
 .PHONY: build
 build: deps web ## Build bin/heliograph (static) and bin/heliograph-worker

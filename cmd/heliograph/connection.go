@@ -60,6 +60,11 @@ func (c *connection) client(a *app) (*client.Client, error) {
 	if at.AccountID == "" || at.AccountKey == "" {
 		return nil, errors.New("no account: set HELIOGRAPH_ACCOUNT_ID and HELIOGRAPH_ACCOUNT_KEY")
 	}
+	return connect(at)
+}
+
+// connect makes a client of the service that at describes.
+func connect(at readyfile.Info) (*client.Client, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	if at.CAFile != "" {
 		pool, err := trust(at.CAFile)

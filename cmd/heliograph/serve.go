@@ -18,6 +18,7 @@ type serveCmd struct {
 	Listen          string   `placeholder:"HOST:PORT" help:"Address of the SDK endpoint (listen)."`
 	DashboardListen string   `placeholder:"HOST:PORT" help:"Address of the plain-HTTP dashboard, loopback only (dashboardListen)."`
 	Models          []string `placeholder:"DIR" type:"existingdir" help:"Directory for file models; repeatable (worker.modelRoots)."`
+	Demo            bool     `help:"With --dev: start a session with the sample model and print the viewer's address."`
 	ReadyFile       string   `placeholder:"FILE" help:"With --dev: write a JSON file with endpoint, account, key and CA once it serves."`
 }
 
@@ -25,6 +26,7 @@ func (serveCmd) Help() string {
 	return `For yourself, on your own machine:
 
     heliograph serve --dev
+    heliograph serve --dev --demo
     heliograph serve --dev --models ~/models
 
 The account, its key and the local certificate authority are kept in the data directory, by default
@@ -49,7 +51,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return serve(ctx, set, log, func(info readyfile.Info) error {
+	return serve(ctx, set, log, func(ctx context.Context, info readyfile.Info) error {
 		if !c.Dev {
 			return nil
 		}
@@ -58,7 +60,13 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 				return err
 			}
 		}
-		return printWelcome(a.stdout, info, set.Config, set.DataDir == defaultDevData(a.getenv))
+		if err := printWelcome(a.stdout, info, set.Config, set.DataDir == defaultDevData(a.getenv)); err != nil || !c.Demo {
+			return err
+		}
+		if err := startDemo(ctx, a.stdout, info); err != nil && ctx.Err() == nil {
+			log.Warn("the sample could not be shown", "error", err) // the service itself is well
+		}
+		return nil
 	})
 }
 
@@ -67,6 +75,8 @@ func (c *serveCmd) settings(a *app) (settings, error) {
 	base := config.Default()
 	if c.Dev {
 		base = devDefaults(a.getenv)
+	} else if c.Demo {
+		return settings{}, errors.New("--demo is for --dev: only there an account is at hand")
 	} else if c.ReadyFile != "" {
 		return settings{}, errors.New("--ready-file is for --dev: only there an account key may be written to a file")
 	}

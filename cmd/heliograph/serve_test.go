@@ -177,7 +177,7 @@ func TestServeForOthers(t *testing.T) {
 	defer transport.CloseIdleConnections()
 	hc := &http.Client{Transport: transport}
 	served := false
-	err = serve(ctx, set, slog.New(slog.DiscardHandler), func(info readyfile.Info) error {
+	err = serve(ctx, set, slog.New(slog.DiscardHandler), func(_ context.Context, info readyfile.Info) error {
 		served = true
 		defer cancel()
 		if info.AccountID != "" || info.AccountKey != "" || info.CAFile != "" {

@@ -37,7 +37,7 @@ const minLiveness = 15 * time.Second
 
 // serve builds the service, runs it until ctx ends, and calls ready once every listener is bound. Everything that the
 // service consists of is made here, in the order of need, and handed to supervise with the order of its end.
-func serve(ctx context.Context, set settings, log *slog.Logger, ready func(readyfile.Info) error) (err error) {
+func serve(ctx context.Context, set settings, log *slog.Logger, ready func(context.Context, readyfile.Info) error) (err error) {
 	dir := set.DataDir
 	for _, d := range []string{dir, filepath.Join(dir, sessionsDir), filepath.Join(dir, cacheDir)} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
@@ -153,7 +153,7 @@ func serve(ctx context.Context, set settings, log *slog.Logger, ready func(ready
 
 // announce says that the service serves, and withdraws that when ctx ends.
 func announce(ctx context.Context, set settings, accounts *token.Accounts, info readyfile.Info, log *slog.Logger,
-	ready func(readyfile.Info) error) (err error) {
+	ready func(context.Context, readyfile.Info) error) (err error) {
 	if set.dev {
 		account, err := openDevAccount(ctx, set.DataDir, accounts)
 		if err != nil {
@@ -170,7 +170,7 @@ func announce(ctx context.Context, set settings, accounts *token.Accounts, info 
 			}
 		}()
 	}
-	if err := ready(info); err != nil {
+	if err := ready(ctx, info); err != nil {
 		return err
 	}
 	log.Info("serving", "endpoint", info.Endpoint, "version", obs.Version(), "data", set.DataDir)
