@@ -52,7 +52,7 @@ await withBrowser(async (context, problems) => {
     });
 
     await step("a session is created and becomes ready", async () => {
-      await dashboard.getByLabel("Id").fill(id);
+      await dashboard.getByLabel("Id", { exact: true }).fill(id);
       await dashboard.getByRole("button", { name: "Create session" }).click();
       await dashboard.locator(`[data-session="${id}"].ready`).waitFor({ timeout: 15_000 });
     });

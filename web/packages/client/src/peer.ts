@@ -24,6 +24,8 @@ export interface Peer {
 export interface OpenPeerOptions {
   /** Replace a viewer that is connected. */
   takeover: boolean;
+  /** The offer is made at once, but sent when this resolves: a session may still be starting. */
+  ready: Promise<void>;
   signal: AbortSignal;
 }
 
@@ -86,10 +88,10 @@ class WebRtcPeer implements Peer {
     });
   }
 
-  async connect(whep: WhepClient, { takeover, signal }: OpenPeerOptions): Promise<void> {
+  async connect(whep: WhepClient, { takeover, ready, signal }: OpenPeerOptions): Promise<void> {
     const pc = this.#pc;
     await pc.setLocalDescription(await pc.createOffer());
-    await gathered(pc, signal);
+    await Promise.all([gathered(pc, signal), ready]);
     const answer = await whep.offer(pc.localDescription?.sdp ?? "", takeover, signal);
     if (this.#closed) {
       answer.end();

@@ -66,6 +66,8 @@ export interface RestOptions {
 
 export interface CallOptions {
   signal?: AbortSignal;
+  /** How often a request that may be repeated is sent at most; 4 if absent. */
+  attempts?: number;
 }
 
 const apiVersion = "2021-01-01";
@@ -174,7 +176,7 @@ export class RestClient {
 
   /** The session once it is Ready; an error of reason "ended" when it ends before. */
   async waitReady(id: string, options: CallOptions = {}): Promise<Session> {
-    for (let pause = 150; ; pause = Math.min(pause * 1.5, 2000)) {
+    for (let pause = 60; ; pause = Math.min(pause * 1.5, 2000)) {
       const session = await this.get(id, options);
       if (session.status === "Ready") return session;
       if (isTerminal(session.status)) {
@@ -234,7 +236,7 @@ export class RestClient {
         failure = HeliographError.from(error, "network", "The server cannot be reached.");
       }
       const again = request.repeatable && ["network", "rate-limited", "not-ready"].includes(failure.reason);
-      if (!again || attempt >= maxAttempts) throw failure;
+      if (!again || attempt >= (request.attempts ?? maxAttempts)) throw failure;
       await sleep(Math.min(failure.retryAfterMs ?? 200 * 2 ** attempt, 15_000), request.signal);
     }
   }

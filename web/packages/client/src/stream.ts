@@ -47,6 +47,8 @@ export interface StreamEvents {
   state: StreamState;
   /** The video of a new connection. */
   media: MediaStream;
+  /** That video is about to end: the last moment to keep its picture. */
+  release: MediaStream;
   welcome: Welcome;
   scene: SceneInfo;
   progress: LoadProgress;
@@ -70,8 +72,8 @@ export interface StreamOptions {
 }
 
 const statsEveryMs = 1000;
-/** A session that is starting is asked for this often. */
-const startingPollMs = 300;
+/** A session that is starting is asked for at growing intervals. */
+const startingPollMs = { first: 40, last: 1000 };
 /** The viewer that was here before, a reloaded page for example, may need this long to leave. */
 const busyGraceMs = 1500;
 /** What another attempt would not change. */
@@ -197,10 +199,6 @@ export class Stream extends Emitter<StreamEvents> {
       lostAt ||= Date.now();
       const verdict = await this.#judge(error, Date.now() - lostAt, signal);
       if (signal.aborted) return;
-      if (verdict === "started") {
-        attempt = lostAt = 0;
-        continue;
-      }
       if (verdict !== "retry") {
         this.#setState(verdict);
         return;
@@ -223,6 +221,8 @@ export class Stream extends Emitter<StreamEvents> {
     const lost = new Promise<HeliographError>((resolve) => (lose = resolve));
     this.#latency.reset();
     this.#stats.reset();
+    const ready = this.#whenReady(signal);
+    ready.catch(() => {}); // the peer may fail before it comes to wait for this
     const peer = await this.#openPeer(
       {
         frameRecord: (record) => {
@@ -233,7 +233,7 @@ export class Stream extends Emitter<StreamEvents> {
         serverMessage: (message) => this.#handle(message, lose),
         lost: (error) => lose(error),
       },
-      { takeover, signal },
+      { takeover, ready, signal },
     );
     this.#peer = peer;
     signal.addEventListener("abort", () => lose(new HeliographError("aborted", "The connection was closed.")), { once: true });
@@ -247,46 +247,49 @@ export class Stream extends Emitter<StreamEvents> {
 
   #detach(options: { farewell?: boolean } = {}): void {
     const peer = this.#peer;
+    if (peer) this.emit("release", peer.media);
     this.#peer = undefined;
     this.#poses.attach(undefined);
     this.#scene.attach(undefined);
     peer?.close(options);
   }
 
-  /** What a failure means: try again (at once when the session has just started), or the state to end in. The REST API knows whether the session still lives. */
-  async #judge(error: HeliographError, troubleMs: number, signal: AbortSignal): Promise<"retry" | "started" | StreamState> {
+  /** Waits while the session is starting; rejects when it is over. */
+  async #whenReady(signal: AbortSignal): Promise<void> {
+    for (let pause = startingPollMs.first; ; pause = Math.min(pause * 1.5, startingPollMs.last)) {
+      let session: Session;
+      try {
+        session = await this.#rest.get(this.#session, { signal, attempts: 1 });
+      } catch {
+        return; // what the worker's relay answers to the offer decides
+      }
+      if (session.status === "Ready") break;
+      if (isTerminal(session.status)) {
+        this.#end = endOf(session);
+        throw new HeliographError("ended", "The session has ended.");
+      }
+      if (this.#state.name !== "connecting" || this.#state.phase !== "starting") this.#setState({ name: "connecting", phase: "starting" });
+      await sleep(pause, signal);
+    }
+    if (this.#state.name === "connecting" && this.#state.phase === "starting") this.#setState({ name: "connecting", phase: "signalling" });
+  }
+
+  /** What a failure means: try again, or the state to end in. The REST API knows whether the session still lives. */
+  async #judge(error: HeliographError, troubleMs: number, signal: AbortSignal): Promise<"retry" | StreamState> {
     if (this.#end) return { name: "ended", ...this.#end };
     if (error.reason === "unsupported" || error.reason === "aborted") return { name: "failed", error };
     if (error.reason === "busy" && troubleMs > busyGraceMs) return { name: "failed", error };
     let session: Session | undefined;
     try {
-      session = await this.#rest.get(this.#session, { signal });
+      session = await this.#rest.get(this.#session, { signal, attempts: 1 });
     } catch (failure) {
       // A viewer's token may not be allowed to ask; then what the worker's relay answered decides.
       const reason = HeliographError.from(failure, "server", "").reason;
       if (reason === "not-found") return { name: "failed", error: HeliographError.from(failure, "not-found", "") };
     }
     if (session && isTerminal(session.status)) return { name: "ended", ...endOf(session) };
-    if (session?.status === "Starting") {
-      this.#setState({ name: "connecting", phase: "starting" });
-      return this.#untilStarted(signal);
-    }
     if (error.reason === "ended") return { name: "ended", reason: "unknown", message: error.message };
     return final.has(error.reason) ? { name: "failed", error } : "retry";
-  }
-
-  async #untilStarted(signal: AbortSignal): Promise<"started" | StreamState> {
-    for (;;) {
-      try {
-        await sleep(startingPollMs, signal);
-        const session = await this.#rest.get(this.#session, { signal });
-        if (isTerminal(session.status)) return { name: "ended", ...endOf(session) };
-        if (session.status === "Ready") return "started";
-      } catch (failure) {
-        const error = HeliographError.from(failure, "server", "The session cannot be asked for.");
-        if (error.reason !== "network" && error.reason !== "rate-limited") return { name: "failed", error };
-      }
-    }
   }
 
   #handle(message: ServerMessage, lose: (error: HeliographError) => void): void {

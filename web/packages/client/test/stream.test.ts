@@ -53,13 +53,14 @@ function setup(status = "Ready") {
     rest,
     session: "s",
     reconnect: new Backoff({ firstMs: 100, maxMs: 1000, giveUpAfterMs: 5000, random: () => 1 }),
-    openPeer: (handlers, { takeover }) => {
+    openPeer: async (handlers, { takeover, ready }) => {
+      await ready;
       takeovers.push(takeover);
       const failure = failures.shift();
-      if (failure) return Promise.reject(failure);
+      if (failure) throw failure;
       const peer = new FakePeer(handlers);
       peers.push(peer);
-      return Promise.resolve(peer);
+      return peer;
     },
   });
   stream.on("state", (s) => states.push(s));
@@ -135,13 +136,24 @@ describe("Stream", () => {
 
   it("waits for a session that is starting, however long it takes", async () => {
     const t = setup("Starting");
-    t.failures.push(new HeliographError("not-ready", "starting"));
     t.stream.connect();
     await vi.advanceTimersByTimeAsync(20_000);
     expect(t.stream.state).toEqual({ name: "connecting", phase: "starting" });
     t.server.status = "Ready";
-    await vi.advanceTimersByTimeAsync(400);
+    await vi.advanceTimersByTimeAsync(1000);
     expect(t.stream.state.name).toBe("connected");
+    expect(t.takeovers).toHaveLength(1); // nothing was offered before
+  });
+
+  it("ends when the session does while it is starting", async () => {
+    const t = setup("Starting");
+    t.stream.connect();
+    await vi.advanceTimersByTimeAsync(500);
+    t.server.status = "Error";
+    t.server.error = { code: "WorkerStartFailed", message: "No room." };
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(t.stream.state).toEqual({ name: "ended", reason: "error", message: "No room." });
+    expect(t.takeovers).toEqual([]);
   });
 
   it("fails at once when the token is not accepted", async () => {
@@ -242,12 +254,13 @@ describe("Stream", () => {
     const t = setup();
     t.stream.connect();
     await settle();
+    const { asked } = t.server;
     t.stream.dispose();
     t.stream.dispose();
     expect(t.stream.state.name).toBe("idle");
     expect(t.peers[0]!.closed).toBe(1);
     await vi.advanceTimersByTimeAsync(60_000);
     expect(t.peers).toHaveLength(1);
-    expect(t.server.asked).toBe(0);
+    expect(t.server.asked).toBe(asked);
   });
 });

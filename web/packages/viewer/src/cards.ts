@@ -31,10 +31,10 @@ const advice: Record<ErrorReason, string> = {
 };
 
 const endings = {
-  stopped: { title: "Session stopped", text: "Somebody stopped this session. Create a new one in the dashboard to go on." },
-  expired: { title: "Lease expired", text: "The session reached the end of its lease. Create a new one in the dashboard; leases can be extended while they run." },
-  error: { title: "Session failed", text: "The render worker ended unexpectedly. Its log in the dashboard may say why." },
-  unknown: { title: "Session ended", text: "Create a new session in the dashboard to go on." },
+  stopped: { title: "Session stopped", what: "The session was stopped.", advice: "Create a new one in the dashboard to go on." },
+  expired: { title: "Lease expired", what: "The session's lease has run out.", advice: "Create a new one in the dashboard; leases can be extended while they run." },
+  error: { title: "Session failed", what: "The render worker ended unexpectedly.", advice: "Its log in the dashboard may say why." },
+  unknown: { title: "Session ended", what: "The session is over.", advice: "Create a new one in the dashboard to go on." },
 } as const;
 
 /** What a connected viewer knows of its scene. */
@@ -57,8 +57,8 @@ export function cardFor(state: StreamState, scene: SceneFacts): Card | undefined
     case "reconnecting":
       return { kind: "busy", title: "Reconnecting", text: `${state.error.message} Attempt ${state.attempt}.` };
     case "ended": {
-      const { title, text } = endings[state.reason];
-      return { kind: state.reason === "error" ? "error" : "info", title, text: state.message ? `${state.message} ${text}` : text, leadsHome: true };
+      const { title, what, advice: next } = endings[state.reason];
+      return { kind: state.reason === "error" ? "error" : "info", title, text: `${state.message || what} ${next}`, leadsHome: true };
     }
     case "failed":
       return {

@@ -39,6 +39,7 @@ const pillTexts: Record<StreamState["name"], [tone: string, text: string]> = {
 export class Shell {
   readonly stage: HTMLElement;
   readonly video = el("video", { part: "video", "aria-hidden": "true", disablepictureinpicture: true });
+  readonly #lastPicture = el("canvas", { "aria-hidden": "true", hidden: true });
   readonly surface = el("div", {
     class: "surface",
     part: "surface",
@@ -79,7 +80,7 @@ export class Shell {
     this.#buttons.stats.setAttribute("aria-pressed", "false");
     this.#buttons.help.setAttribute("aria-expanded", "false");
     const toolbar = el("div", { class: "toolbar glass", role: "toolbar", "aria-label": "View" }, ...Object.values(this.#buttons));
-    this.stage = el("div", { class: "stage" }, this.video, this.surface, this.#pill, this.#help, this.#progress, toolbar, this.#center);
+    this.stage = el("div", { class: "stage" }, this.video, this.#lastPicture, this.surface, this.#pill, this.#help, this.#progress, toolbar, this.#center);
   }
 
   /** Shows a state, and a card in the middle or none. */
@@ -94,6 +95,16 @@ export class Shell {
     if (key === this.#shown) return; // the same card again would be read out again
     this.#shown = key;
     this.#center.replaceChildren(...(card ? [this.#card(card)] : []));
+  }
+
+  /** Keeps the video's present picture in view although the video ends; `false` shows the video again. */
+  freeze(frozen: boolean): void {
+    this.#lastPicture.hidden = !frozen;
+    const { videoWidth: width, videoHeight: height } = this.video;
+    if (!frozen || width === 0) return;
+    this.#lastPicture.width = width;
+    this.#lastPicture.height = height;
+    this.#lastPicture.getContext("2d")?.drawImage(this.video, 0, 0);
   }
 
   /** `done` is of the stage, 0..1. */

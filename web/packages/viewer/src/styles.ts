@@ -13,9 +13,9 @@ export const styles = `
 :host([hidden]) { display: none; }
 * { box-sizing: border-box; }
 [hidden] { display: none !important; }
-video, .surface { position: absolute; inset: 0; width: 100%; height: 100%; }
-video { object-fit: contain; transition: filter .25s; }
-.dimmed video { filter: brightness(.55) saturate(.5); }
+video, canvas, .surface { position: absolute; inset: 0; width: 100%; height: 100%; }
+video, canvas { object-fit: contain; transition: filter .25s; }
+.dimmed video, .dimmed canvas { filter: brightness(.55) saturate(.5); }
 .surface { outline: none; touch-action: none; cursor: grab; user-select: none; -webkit-user-select: none; }
 .surface:active { cursor: grabbing; }
 .surface:focus-visible { box-shadow: inset 0 0 0 2px color-mix(in srgb, var(--accent) 55%, transparent); }

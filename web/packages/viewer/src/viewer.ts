@@ -228,6 +228,7 @@ export class HeliographViewer extends HTMLElement {
     clearTimeout(this.#progressTimer);
     clearTimeout(this.#emptyTimer);
     this.#scene = this.#progress = this.#loadError = this.#stats = undefined;
+    this.#shell.freeze(false);
     this.#pictureShown = this.#arriving = false;
     this.#facts = {};
   }
@@ -238,6 +239,7 @@ export class HeliographViewer extends HTMLElement {
     this.#shell.video.addEventListener("loadeddata", () => this.#firstPicture(), { signal });
     const options = { signal };
     stream.on("media", () => (this.#pictureShown = false), options);
+    stream.on("release", () => this.#shell.freeze(this.#pictureShown), options);
     stream.on("state", (state) => this.#stateChanged(state), options);
     stream.on("welcome", (w) => (this.#facts = { ...this.#facts, renderer: w.renderer, codec: w.codec }), options);
     stream.on("scene", (scene) => this.#sceneChanged(scene), options);
@@ -269,6 +271,7 @@ export class HeliographViewer extends HTMLElement {
 
   #firstPicture(): void {
     this.#pictureShown = true;
+    this.#shell.freeze(false);
     this.#render();
   }
 
