@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/url"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -125,6 +126,7 @@ func (l *loads) Run(ctx context.Context) error {
 }
 
 func (l *loads) run(ctx context.Context, ld *load) {
+	defer debug.FreeOSMemory() // importing leaves a multiple of the model behind, and other sessions share this machine
 	started := time.Now()
 	p := l.progress(ld)
 	log := l.log.With("load", ld.status.ID, "uri", ld.status.URI)
