@@ -31,19 +31,23 @@ type Cluster struct {
 	Triangles     uint32 // <= MaxTriangles
 }
 
-// Mesh is a clustered primitive. Attribute slices are nil where the primitive has no such attribute; the others have two
-// words a vertex. Vertices shared between clusters are repeated, padding vertices repeat their cluster's last one.
+// Mesh is a clustered primitive. Vertices shared between clusters are repeated; padding vertices repeat their cluster's last
+// one. Positions are stored twice: by component for transforming whole clusters, by vertex for looking up single ones.
 //
 // Cluster LOD hooks in here: simplified levels become further Clusters with an error each.
 type Mesh struct {
 	Clusters  []Cluster
 	Positions []float32 // blocks of Lane vertices: x[Lane], y[Lane], z[Lane]
-	Normals   []uint32  // x | y<<16, z: 16-bit signed normalised
-	Tangents  []uint32  // x | y<<16, z | w<<16: same; w is the handedness
-	UV        [2][]float32
-	Colors    []uint32 // r | g<<16, b | a<<16: 16-bit unsigned normalised, linear
-	Triangles []uint32 // a | b<<8 | c<<16, cluster-local, counter-clockwise
+	// Surface has four words a vertex: the bits of x, y and z, then the normal as signed normalised x:11 y:11 z:10.
+	Surface []uint32
+	// Detail has four words a vertex, or is nil where there is nothing to hold: the bits of u0 and v0, the tangent as signed
+	// normalised x:10 y:10 z:10 and handedness:2, the colour as unsigned normalised r:8 g:8 b:8 a:8, r, g and b as square roots.
+	Detail    []uint32
+	UV1       []float32 // two a vertex, or nil
+	Triangles []uint32  // a | b<<8 | c<<16, cluster-local, counter-clockwise
 	Bounds    geom.AABB
+
+	HasNormals, HasTangents, HasColors, HasUV0 bool
 }
 
 // NumVertices is the count with repeats and padding.
@@ -68,6 +72,8 @@ func Build(p *scene.Primitive) *Mesh {
 	if b.tangents == nil && p.Material != nil && p.Material.NormalTex.Texture != nil {
 		b.tangents = deriveTangents(p, tris)
 	}
+	b.m.HasNormals, b.m.HasTangents = p.Normals != nil, b.tangents != nil
+	b.m.HasColors, b.m.HasUV0 = p.Colors != nil, p.UV0 != nil
 	b.m.Triangles = make([]uint32, 0, len(order))
 	for len(order) > 0 {
 		n := min(MaxTriangles, len(order))
@@ -154,25 +160,45 @@ func (b *builder) vertices(verts []uint32) {
 			m.Positions = append(m.Positions, make([]float32, 3*Lane)...)
 		}
 		block := m.Positions[len(m.Positions)-3*Lane:]
+		pos := p.Positions[v]
 		for k := range 3 {
-			block[k*Lane+i%Lane] = p.Positions[v][k]
+			block[k*Lane+i%Lane] = pos[k]
 		}
-		if p.Normals != nil {
-			m.Normals = append(m.Normals, packSnorm(geom.Vec4{p.Normals[v][0], p.Normals[v][1], p.Normals[v][2], 0})...)
+		var normal uint32
+		if m.HasNormals {
+			n := p.Normals[v]
+			normal = snorm(n[0], 1023)&0x7ff | snorm(n[1], 1023)&0x7ff<<11 | snorm(n[2], 511)<<22
 		}
-		if b.tangents != nil {
-			m.Tangents = append(m.Tangents, packSnorm(b.tangents[v])...)
+		m.Surface = append(m.Surface, math.Float32bits(pos[0]), math.Float32bits(pos[1]), math.Float32bits(pos[2]), normal)
+		if m.HasUV0 || m.HasTangents || m.HasColors {
+			m.Detail = append(m.Detail, b.detail(v)...)
 		}
-		for set, uv := range [2][]geom.Vec2{p.UV0, p.UV1} {
-			if uv != nil {
-				m.UV[set] = append(m.UV[set], finiteOr0(uv[v][0]), finiteOr0(uv[v][1]))
-			}
-		}
-		if p.Colors != nil {
-			c := p.Colors[v]
-			m.Colors = append(m.Colors, unorm16(c[0])|unorm16(c[1])<<16, unorm16(c[2])|unorm16(c[3])<<16)
+		if p.UV1 != nil {
+			m.UV1 = append(m.UV1, finiteOr0(p.UV1[v][0]), finiteOr0(p.UV1[v][1]))
 		}
 	}
+}
+
+func (b *builder) detail(v uint32) []uint32 {
+	d := []uint32{0, 0, 0, ^uint32(0)}
+	if b.m.HasUV0 {
+		d[0], d[1] = math.Float32bits(finiteOr0(b.p.UV0[v][0])), math.Float32bits(finiteOr0(b.p.UV0[v][1]))
+	}
+	if b.m.HasTangents {
+		t := b.tangents[v]
+		d[2] = snorm(t[0], 511)&0x3ff | snorm(t[1], 511)&0x3ff<<10 | snorm(t[2], 511)&0x3ff<<20 | snorm(t[3], 1)<<30
+	}
+	if b.m.HasColors {
+		d[3] = 0
+		for k, c := range b.p.Colors[v] {
+			c = clamp(c, 0, 1)
+			if k < 3 {
+				c = float32(math.Sqrt(float64(c)))
+			}
+			d[3] |= uint32(math.Round(float64(c)*255)) << (8 * k)
+		}
+	}
+	return d
 }
 
 func (b *builder) bounds(c *Cluster, verts []uint32, tris [][3]uint32, order []uint32) {
@@ -252,15 +278,8 @@ func finiteOr0(x float32) float32 {
 	return 0
 }
 
-func packSnorm(v geom.Vec4) []uint32 {
-	var s [4]uint32
-	for k, x := range v {
-		s[k] = uint32(uint16(int16(math.Round(float64(clamp(x, -1, 1)) * 32767))))
-	}
-	return []uint32{s[0] | s[1]<<16, s[2] | s[3]<<16}
-}
-
-func unorm16(x float32) uint32 { return uint32(math.Round(float64(clamp(x, 0, 1)) * 65535)) }
+// snorm is x in -1..1 as a two's complement integer of size full.
+func snorm(x, full float32) uint32 { return uint32(int32(math.Round(float64(clamp(x, -1, 1) * full)))) }
 
 // clamp maps NaN to lo.
 func clamp(x, lo, hi float32) float32 {

@@ -69,7 +69,7 @@ func (f *frame) cullSpan(out *culled, di, from, to int) {
 			out.tris += int64(c.Triangles)
 			continue
 		}
-		cand.draw, cand.cluster = uint32(di), uint32(ci)
+		cand.draw, cand.cluster, cand.firstVertex, cand.firstTriangle = uint32(di), uint32(ci), c.FirstVertex, c.FirstTriangle
 		switch {
 		case mat.Alpha == scene.AlphaBlend:
 			cand.slow = true

@@ -31,10 +31,10 @@ type draw struct {
 
 // item is one cluster of one draw that is to be rasterised.
 type item struct {
-	draw    uint32
-	cluster uint32
-	y0, y1  int16 // rows it may touch, inclusive
-	slow    bool  // needs clipping, an alpha test or 64-bit coordinates
+	draw, cluster              uint32
+	firstVertex, firstTriangle uint32 // the cluster's
+	y0, y1                     int16  // rows it may touch, inclusive
+	slow                       bool   // needs clipping, an alpha test or 64-bit coordinates
 }
 
 // frame is everything one Render hands to its stages.

@@ -19,7 +19,7 @@ typedef struct {
 typedef struct {
 	float factor[4], emissive[3];
 	float metallic, roughness, normal_scale, occlusion_strength;
-	int32_t blend, double_sided, unlit, shared_orm;
+	int32_t blend, double_sided, unlit, shared_orm, textured;
 	hg_sampler base, metal_rough, normal, occlusion, emission;
 } hg_material;
 
@@ -29,7 +29,7 @@ typedef struct { // mesh.Cluster
 } hg_cluster;
 
 typedef struct { // item
-	uint32_t draw, cluster;
+	uint32_t draw, cluster, first_vertex, first_triangle;
 	int16_t y0, y1;
 	uint8_t slow;
 } hg_item;
@@ -39,8 +39,9 @@ typedef struct {
 	int32_t flip;
 	const hg_cluster *clusters;
 	const float *positions;
-	const uint32_t *normals, *tangents, *colors, *triangles; // may be NULL, but for the last
-	const float *uv[2];
+	const uint32_t *surface, *detail, *triangles; // detail may be NULL
+	const float *uv1;                             // may be NULL
+	int32_t has_normals, has_tangents, has_colors, has_uv0;
 	const hg_material *mat;
 } hg_draw;
 

@@ -45,7 +45,8 @@ static inline void put(float *depth, uint32_t *id, vi m, vf z, uint32_t tri) {
 	storei(id, seli(m, SPLATI((int32_t)tri), loadi(id)));
 }
 
-static void triangle(const hg_frame *f, const corner *v0, const corner *v1, const corner *v2, uint32_t id, int two_sided,
+// triangle draws one of any size: exact spans from 64-bit edge functions.
+static __attribute__((noinline)) void triangle(const hg_frame *f, const corner *v0, const corner *v1, const corner *v2, uint32_t id, int two_sided,
                      int y0, int y1) {
 	int64_t area = (int64_t)(v1->x - v0->x) * (v2->y - v0->y) - (int64_t)(v1->y - v0->y) * (v2->x - v0->x);
 	if (area < 0 && two_sided) {
@@ -81,21 +82,6 @@ static void triangle(const hg_frame *f, const corner *v0, const corner *v1, cons
 		if (!(a[i] > 0 || (a[i] == 0 && b[i] > 0))) e[i]--;
 		a[i] *= SUB, b[i] *= SUB;
 	}
-	if (max_x - min_x < SMALL && max_y - min_y < SMALL) { // edge functions fit in 32 bits, even a vector beyond the box
-		int32_t r0 = (int32_t)e[0], r1 = (int32_t)e[1], r2 = (int32_t)e[2];
-		int32_t a0 = (int32_t)a[0], a1 = (int32_t)a[1], a2 = (int32_t)a[2];
-		vi l0 = LANES * a0, l1 = LANES * a1, l2 = LANES * a2, room = SPLATI(px1 - px0) - LANES;
-		for (int y = py0; y <= py1; y++, r0 += (int32_t)b[0], r1 += (int32_t)b[1], r2 += (int32_t)b[2]) {
-			size_t o = (size_t)y * (size_t)f->stride + (size_t)px0;
-			float row = dy * ((float)y - y0f) + z0;
-			for (int x = 0; x <= px1 - px0; x += VW) {
-				vi m = ~((l0 + (r0 + a0 * x)) | (l1 + (r1 + a1 * x)) | (l2 + (r2 + a2 * x)) | (room - x)) >> 31;
-				vf z = minf(maxf(dx * (lane + (float)x) + row, zmin), zmax);
-				put(f->depth + o + x, f->id + o + x, m, z, id);
-			}
-		}
-		return;
-	}
 	for (int y = py0; y <= py1; y++, e[0] += b[0], e[1] += b[1], e[2] += b[2]) {
 		int64_t from = 0, to = px1 - px0;
 		for (int i = 0; i < 3; i++) {
@@ -120,6 +106,37 @@ static void triangle(const hg_frame *f, const corner *v0, const corner *v1, cons
 
 static inline vi snap(vf x) { return (vi)(x + 12582912.0f) - 0x4B400000; }
 
+// batch is VW small triangles set up together: all edge functions fit in 32 bits, even a vector beside the box.
+typedef struct {
+	vi e[3], a[3], b[3], px0, px1, py0, py1;
+	vf dx, dy, z, x0, y0, min, max;
+} batch;
+
+static inline void small(const hg_frame *f, const batch *t, int k, uint32_t id) {
+	// Vectors start at multiples of VW: loads meet the stores of neighbouring triangles whole.
+	int px0 = t->px0[k], px1 = t->px1[k], xs = px0 & ~(VW - 1);
+	int32_t a0 = t->a[0][k], a1 = t->a[1][k], a2 = t->a[2][k], back = xs - px0;
+	vi e0 = LANES * a0 + (t->e[0][k] + a0 * back), e1 = LANES * a1 + (t->e[1][k] + a1 * back);
+	vi e2 = LANES * a2 + (t->e[2][k] + a2 * back);
+	vi b0 = SPLATI(t->b[0][k]), b1 = SPLATI(t->b[1][k]), b2 = SPLATI(t->b[2][k]);
+	float dx = t->dx[k], dy = t->dy[k], z0 = t->z[k], x0 = t->x0[k], y0 = t->y0[k];
+	vf zmin = SPLAT(t->min[k]), zmax = SPLAT(t->max[k]);
+	int py0 = t->py0[k], py1 = t->py1[k];
+	for (int x = xs; x <= px1; x += VW) {
+		vi room = SPLATI(px1 - x) - LANES, g0 = e0, g1 = e1, g2 = e2;
+		vf slope = dx * (tof(LANES + x) - x0);
+		size_t o = (size_t)py0 * (size_t)f->stride + (size_t)x;
+		for (int y = py0; y <= py1; y++, o += (size_t)f->stride, g0 += b0, g1 += b1, g2 += b2) {
+			vf z = minf(maxf(slope + (dy * ((float)y - y0) + z0), zmin), zmax), d = loadf(f->depth + o);
+			vi m = (vi)(z > d) & ~(g0 | g1 | g2 | room);
+			if (!bits(m)) continue;
+			storef(f->depth + o, sel(m, z, d));
+			storei(f->id + o, (vi)sel(m, (vf)SPLATI((int32_t)id), loadf((const float *)(f->id + o))));
+		}
+		e0 += a0 * VW, e1 += a1 * VW, e2 += a2 * VW;
+	}
+}
+
 void ISA(hg_raster)(const hg_frame *f, const uint32_t *items, int32_t n, int32_t y0, int32_t y1) {
 	int32_t X[256 + VW] __attribute__((aligned(64))), Y[256 + VW] __attribute__((aligned(64)));
 	float Z[256 + VW] __attribute__((aligned(64)));
@@ -138,6 +155,7 @@ void ISA(hg_raster)(const hg_frame *f, const uint32_t *items, int32_t n, int32_t
 			storef(Z + v, iw);
 		}
 		const uint32_t *T = d->triangles + c->first_triangle;
+		int shift1 = d->flip ? 8 : 16, shift2 = d->flip ? 16 : 8;
 		for (uint32_t t = 0; t < c->triangles; t += VW) {
 			uint32_t left = c->triangles - t;
 			uint32_t tail[VW];
@@ -147,25 +165,52 @@ void ISA(hg_raster)(const hg_frame *f, const uint32_t *items, int32_t n, int32_t
 				memcpy(tail, src, left * sizeof *src);
 				src = tail;
 			}
-			vi q = loadi(src), i0 = q & 255, i1 = (q >> 8) & 255, i2 = (q >> 16) & 255;
-			if (!d->flip) { vi s = i1; i1 = i2, i2 = s; }
+			batch s;
+			vi q = loadi(src), i0 = q & 255, i1 = (q >> shift1) & 255, i2 = (q >> shift2) & 255;
 			vi ax = gatheri(X, i0), ay = gatheri(Y, i0), bx = gatheri(X, i1), by = gatheri(Y, i1);
 			vi cx = gatheri(X, i2), cy = gatheri(Y, i2);
 			vi min_x = mini(mini(ax, bx), cx), max_x = maxi(maxi(ax, bx), cx);
 			vi min_y = mini(mini(ay, by), cy), max_y = maxi(maxi(ay, by), cy);
-			vi px0 = maxi((min_x + (HALF - 1)) >> 8, SPLATI(0)), px1 = mini((max_x - HALF) >> 8, SPLATI(f->w - 1));
-			vi py0 = maxi((min_y + (HALF - 1)) >> 8, SPLATI(y0)), py1 = mini((max_y - HALF) >> 8, SPLATI(y1 - 1));
-			vi ok = (px0 <= px1) & (py0 <= py1) & (LANES < (int32_t)(left < VW ? left : VW));
+			s.px0 = maxi((min_x + (HALF - 1)) >> 8, SPLATI(0)), s.px1 = mini((max_x - HALF) >> 8, SPLATI(f->w - 1));
+			s.py0 = maxi((min_y + (HALF - 1)) >> 8, SPLATI(y0)), s.py1 = mini((max_y - HALF) >> 8, SPLATI(y1 - 1));
+			vi ok = (s.px0 <= s.px1) & (s.py0 <= s.py1) & (LANES < (int32_t)(left < VW ? left : VW));
 			// 32 bits hold the doubled area of small triangles only; triangle() decides on the others.
 			vi big = (max_x - min_x >= SMALL) | (max_y - min_y >= SMALL);
 			vi area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax);
-			ok &= big | (area > 0) | (two_sided ? SPLATI(-1) & (area != 0) : SPLATI(0));
-			for (uint32_t m = bits(ok); m; m &= m - 1) {
+			vi back = SPLATI(0);
+			if (two_sided) {
+				back = area < 0;
+				vi tx = bx, ty = by, ti = i1;
+				bx = seli(back, cx, bx), by = seli(back, cy, by), i1 = seli(back, i2, i1);
+				cx = seli(back, tx, cx), cy = seli(back, ty, cy), i2 = seli(back, ti, i2);
+				area = absi(area);
+			}
+			ok &= big | (area > 0);
+			uint32_t todo = bits(ok), large = bits(ok & big);
+			if (!todo) continue;
+			vf za = gatherf(Z, i0), zb = gatherf(Z, i1), zc = gatherf(Z, i2), scale = (float)SUB / tof(area);
+			vi a[3] = {ay - by, by - cy, cy - ay}, b[3] = {bx - ax, cx - bx, ax - cx};
+			s.dx = (za * tof(a[1]) + zb * tof(a[2]) + zc * tof(a[0])) * scale;
+			s.dy = (za * tof(b[1]) + zb * tof(b[2]) + zc * tof(b[0])) * scale;
+			s.z = za, s.x0 = tof(ax - HALF) * (1.0f / SUB), s.y0 = tof(ay - HALF) * (1.0f / SUB);
+			s.min = minf(za, minf(zb, zc)), s.max = maxf(za, maxf(zb, zc));
+			vi qx = s.px0 * SUB + HALF, qy = s.py0 * SUB + HALF;
+			vi vx[3] = {ax, bx, cx}, vy[3] = {ay, by, cy};
+			for (int i = 0; i < 3; i++) {
+				vi top_left = (a[i] > 0) | ((a[i] == 0) & (b[i] > 0));
+				s.e[i] = a[i] * (qx - vx[i]) + b[i] * (qy - vy[i]) + ~top_left;
+				s.a[i] = a[i] * SUB, s.b[i] = b[i] * SUB;
+			}
+			for (uint32_t m = todo; m; m &= m - 1) { // in order: of equal depths the first stays
 				int k = __builtin_ctz(m);
-				uint32_t w = src[k], a = w & 255, b = w >> 8 & 255, e = w >> 16;
-				if (!d->flip) { uint32_t s = b; b = e, e = s; }
-				corner v0 = {X[a], Y[a], Z[a]}, v1 = {X[b], Y[b], Z[b]}, v2 = {X[e], Y[e], Z[e]};
-				triangle(f, &v0, &v1, &v2, items[j] << 7 | (t + (uint32_t)k), two_sided, y0, y1);
+				uint32_t id = items[j] << 7 | (t + (uint32_t)k);
+				if (!(large >> k & 1)) {
+					small(f, &s, k, id);
+					continue;
+				}
+				uint32_t w = src[k], i = w & 255, o = (w >> shift1) & 255, u = (w >> shift2) & 255;
+				corner v0 = {X[i], Y[i], Z[i]}, v1 = {X[o], Y[o], Z[o]}, v2 = {X[u], Y[u], Z[u]};
+				triangle(f, &v0, &v1, &v2, id, two_sided, y0, y1);
 			}
 		}
 	}
@@ -194,34 +239,37 @@ typedef struct {
 	const hg_frame *f;
 	const hg_draw *d;
 	v3 dir, geometric;
-	vi vert[3];
-	vf w0, w1, w2, du_x, du_y, dv_x, dv_y;
+	vf w0, w1, w2;
 	vi back;
+	vi normal[3], tangent[3], color[3]; // packed, by corner
 	vf uv[2][2], uv_dx[2][2], uv_dy[2][2];
 } surface;
 
 static inline vf mix(const surface *s, vf a, vf b, vf c) { return a * s->w0 + b * s->w1 + c * s->w2; }
 
-static inline v3 position(const hg_draw *d, vi v) {
-	vi b = (v >> 4) * 48 + (v & 15);
-	vf x = gatherf(d->positions, b), y = gatherf(d->positions, b + 16), z = gatherf(d->positions, b + 32);
-	const float *m = d->world;
-	return (v3){x * m[0] + y * m[1] + z * m[2] + m[3], x * m[4] + y * m[5] + z * m[6] + m[7],
-	            x * m[8] + y * m[9] + z * m[10] + m[11]};
+static inline void uv_set(surface *s, int set, vi t[3][2], const vf du[2], const vf dv[2]) {
+	for (int k = 0; k < 2; k++) {
+		vf t0 = (vf)t[0][k], t1 = (vf)t[1][k], t2 = (vf)t[2][k], g1 = t1 - t0, g2 = t2 - t0;
+		s->uv[set][k] = mix(s, t0, t1, t2);
+		s->uv_dx[set][k] = du[0] * g1 + dv[0] * g2;
+		s->uv_dy[set][k] = du[1] * g1 + dv[1] * g2;
+	}
 }
 
-static inline void locate(surface *s, vi id, vf fx, vf fy) {
+// locate takes the vertices from the triangle id, whose item's first vertex and triangle are fv and ft.
+static inline void locate(surface *s, vi id, vi fv, vi ft, vf fx, vf fy) {
 	const hg_frame *f = s->f;
 	const hg_draw *d = s->d;
-	vi item = (vi)((vi)id >> 7) & 0x1ffffff, tri = id & 127;
-	vi cluster = gatheri(f->items, item * 4 + 1) * (int)(sizeof(hg_cluster) / 4);
-	vi fv, ft;
-	pair(&d->clusters->first_vertex, cluster, &fv, &ft);
-	vi q = gatheri(d->triangles, ft + tri);
+	const float *m = d->world;
+	vi q = gatheri(d->triangles, ft + (id & 127)), vert[3];
 	v3 p[3];
 	for (int i = 0; i < 3; i++) {
-		s->vert[i] = fv + ((q >> (8 * i)) & 255);
-		p[i] = position(d, s->vert[i]);
+		vi x, y, z;
+		vert[i] = fv + ((q >> (8 * i)) & 255);
+		quad(d->surface, vert[i] * 4, &x, &y, &z, &s->normal[i]);
+		vf px = (vf)x, py = (vf)y, pz = (vf)z;
+		p[i] = (v3){px * m[0] + py * m[1] + pz * m[2] + m[3], px * m[4] + py * m[5] + pz * m[6] + m[7],
+		            px * m[8] + py * m[9] + pz * m[10] + m[11]};
 	}
 	v3 rx = splat3(f->ray_x), ry = splat3(f->ray_y);
 	s->dir = (v3){fy * f->ray_y[0] + (fx * f->ray_x[0] + f->ray0[0]), fy * f->ray_y[1] + (fx * f->ray_x[1] + f->ray0[1]),
@@ -233,32 +281,24 @@ static inline void locate(surface *s, vi id, vf fx, vf fy) {
 	s->w0 = 1.0f - u - v, s->w1 = u, s->w2 = v;
 	s->back = (vi)(da < 0.0f) ^ (d->flip ? -1 : 0);
 	s->geometric = sel3((vi)(da > 0.0f), (v3){-na.x, -na.y, -na.z}, na);
-	if (!d->uv[0] && !d->uv[1]) return;
+	if (!d->detail) return;
+	vi uv[3][2];
+	for (int i = 0; i < 3; i++) quad(d->detail, vert[i] * 4, &uv[i][0], &uv[i][1], &s->tangent[i], &s->color[i]);
+	if (!d->mat->textured) return;
 	vf ax = dot(rx, na), ay = dot(ry, na);
-	s->du_x = (dot(rx, nu) - u * ax) * inv, s->du_y = (dot(ry, nu) - u * ay) * inv;
-	s->dv_x = (dot(rx, nv) - v * ax) * inv, s->dv_y = (dot(ry, nv) - v * ay) * inv;
-	for (int set = 0; set < 2; set++) {
-		if (!d->uv[set]) continue;
-		vi t[3][2];
-		for (int i = 0; i < 3; i++) pair(d->uv[set], s->vert[i] * 2, &t[i][0], &t[i][1]);
-		for (int k = 0; k < 2; k++) {
-			vf t0 = (vf)t[0][k], t1 = (vf)t[1][k], t2 = (vf)t[2][k], g1 = t1 - t0, g2 = t2 - t0;
-			s->uv[set][k] = mix(s, t0, t1, t2);
-			s->uv_dx[set][k] = s->du_x * g1 + s->dv_x * g2;
-			s->uv_dy[set][k] = s->du_y * g1 + s->dv_y * g2;
-		}
-	}
+	vf du[2] = {(dot(rx, nu) - u * ax) * inv, (dot(ry, nu) - u * ay) * inv};
+	vf dv[2] = {(dot(rx, nv) - v * ax) * inv, (dot(ry, nv) - v * ay) * inv};
+	if (d->has_uv0) uv_set(s, 0, uv, du, dv);
+	if (!d->uv1) return;
+	for (int i = 0; i < 3; i++) pair(d->uv1, vert[i] * 2, &uv[i][0], &uv[i][1]);
+	uv_set(s, 1, uv, du, dv);
 }
 
-static inline vf low16(vi w) { return tof((vi)((vi)(w << 16) >> 16)); }
-static inline vf high16(vi w) { return tof(w >> 16); }
-
-static inline v3 snorm(const surface *s, const uint32_t *words, vf *sign) {
-	vi a[3], b[3];
-	for (int i = 0; i < 3; i++) pair(words, s->vert[i] * 2, &a[i], &b[i]);
-	*sign = mix(s, high16(b[0]), high16(b[1]), high16(b[2]));
-	return (v3){mix(s, low16(a[0]), low16(a[1]), low16(a[2])), mix(s, high16(a[0]), high16(a[1]), high16(a[2])),
-	            mix(s, low16(b[0]), low16(b[1]), low16(b[2]))};
+// bit_field interpolates a signed bit field of a vertex word, unscaled.
+static inline vf bit_field(const surface *s, const vi w[3], int shift, int n) {
+	vf t[3];
+	for (int i = 0; i < 3; i++) t[i] = tof((vi)(w[i] << (32 - shift - n)) >> (32 - n));
+	return mix(s, t[0], t[1], t[2]);
 }
 
 // texel wraps a coordinate and splits it into the left texel and its right neighbour's weight.
@@ -352,13 +392,14 @@ static inline vf linear_to_srgb(vf x) {
 static inline void base_color(const surface *s, vf c[4]) {
 	const hg_material *mat = s->d->mat;
 	for (int k = 0; k < 4; k++) c[k] = SPLAT(1);
-	if (s->d->colors) {
-		vi a[3][2];
-		for (int i = 0; i < 3; i++) pair(s->d->colors, s->vert[i] * 2, &a[i][0], &a[i][1]);
+	if (s->d->has_colors) {
 		for (int k = 0; k < 4; k++) {
-			int w = k / 2, shift = k % 2 * 16;
-			c[k] = mix(s, tof((a[0][w] >> shift) & 0xffff), tof((a[1][w] >> shift) & 0xffff),
-			           tof((a[2][w] >> shift) & 0xffff)) * (1.0f / 65535);
+			vf t[3];
+			for (int i = 0; i < 3; i++) {
+				t[i] = tof((s->color[i] >> (8 * k)) & 255) * (1.0f / 255);
+				if (k < 3) t[i] *= t[i];
+			}
+			c[k] = mix(s, t[0], t[1], t[2]);
 		}
 	}
 	for (int k = 0; k < 4; k++) c[k] *= mat->factor[k];
@@ -372,14 +413,14 @@ static inline void base_color(const surface *s, vf c[4]) {
 static inline v3 normal(const surface *s) {
 	const hg_draw *d = s->d;
 	const hg_material *mat = d->mat;
-	if (!d->normals) return unit(s->geometric);
-	vf sign;
-	v3 obj = snorm(s, d->normals, &sign);
+	if (!d->has_normals) return unit(s->geometric);
+	v3 obj = {bit_field(s, s->normal, 0, 11), bit_field(s, s->normal, 11, 11), bit_field(s, s->normal, 22, 10) * (1023.0f / 511)};
 	v3 n = unit((v3){dot(splat3(d->normal), obj), dot(splat3(d->normal + 3), obj), dot(splat3(d->normal + 6), obj)});
 	vf side = mat->double_sided ? sel(s->back, SPLAT(-1), SPLAT(1)) : SPLAT(1);
 	n = scale(n, side);
-	if (!mat->normal.tex || !d->tangents) return n;
-	v3 t = snorm(s, d->tangents, &sign);
+	if (!mat->normal.tex || !d->has_tangents) return n;
+	v3 t = {bit_field(s, s->tangent, 0, 10), bit_field(s, s->tangent, 10, 10), bit_field(s, s->tangent, 20, 10)};
+	vf sign = bit_field(s, s->tangent, 30, 2);
 	v3 tan = scale(unit((v3){dot(splat3(d->world), t), dot(splat3(d->world + 4), t), dot(splat3(d->world + 8), t)}), side);
 	side = sel((vi)(sign < 0.0f) ^ (d->flip ? -1 : 0), -side, side);
 	v3 bit = scale(cross(n, tan), side);
@@ -416,7 +457,9 @@ static inline v3 sky_radiance(const hg_sky *s, v3 d, vf rough) {
 	vi down = (vi)(d.y < 0.0f);
 	vf fx_ = copysign_v(1.0f - absf(z), x), fz_ = copysign_v(1.0f - absf(x), z);
 	x = sel(down, fx_, x), z = sel(down, fz_, z);
-	vi n = gatheri(s->size, level), offset = gatheri(s->offset, level);
+	int first = level[0];
+	vi n = SPLATI(s->size[first]), offset = SPLATI(s->offset[first]);
+	if (bits(level == first) != ALL) n = gatheri(s->size, level), offset = gatheri(s->offset, level);
 	vf most = tof(n - 1);
 	vf u = minf(maxf((x * 0.5f + 0.5f) * most, SPLAT(0)), most), v = minf(maxf((z * 0.5f + 0.5f) * most, SPLAT(0)), most);
 	vi xi = mini(vtrunc(u), n - 2), yi = mini(vtrunc(v), n - 2);
@@ -445,10 +488,10 @@ static inline void sky_irradiance(const hg_sky *s, v3 n, vf c[3]) {
 }
 
 // shade_draw evaluates VW pixels of one draw.
-static inline void shade_draw(surface *s, vi id, vf fx, vf fy, vf out[7]) {
+static inline void shade_draw(surface *s, vi id, vi fv, vi ft, vf fx, vf fy, vf out[7]) {
 	const hg_frame *f = s->f;
 	const hg_material *mat = s->d->mat;
-	locate(s, id, fx, fy);
+	locate(s, id, fv, ft, fx, fy);
 	vf base[4], t[4];
 	base_color(s, base);
 	for (int k = 0; k < 6; k++) out[k] = SPLAT(0);
@@ -524,7 +567,8 @@ void ISA(hg_shade)(const hg_frame *f, const uint32_t *ids, int32_t y, int32_t op
 		if (!left) continue;
 		vi item = (id >> 7) & 0x1ffffff;
 		item &= id != -1;
-		vi draw = gatheri(f->items, item * 4);
+		vi draw, cluster, fv, ft;
+		quad(f->items, item * (int)(sizeof(hg_item) / 4), &draw, &cluster, &fv, &ft);
 		draw |= id == -1;
 		vf fx = tof(LANES + x) + 0.5f;
 		while (left) { // each draw in turn: its matrices, material and textures are uniform
@@ -532,9 +576,10 @@ void ISA(hg_shade)(const hg_frame *f, const uint32_t *ids, int32_t y, int32_t op
 			int32_t which = draw[k];
 			vi mask = draw == which;
 			left &= ~bits(mask);
-			surface s = {.f = f, .d = &f->draws[which]};
+			surface s; // not cleared: it is large
+			s.f = f, s.d = &f->draws[which];
 			vf c[7];
-			shade_draw(&s, seli(mask, id, SPLATI(id[k])), fx, fy, c);
+			shade_draw(&s, seli(mask, id, SPLATI(id[k])), seli(mask, fv, SPLATI(fv[k])), seli(mask, ft, SPLATI(ft[k])), fx, fy, c);
 			for (int i = 0; i < 7; i++) storef(out[i] + x, sel(mask, c[i], loadf(out[i] + x)));
 		}
 	}

@@ -199,3 +199,8 @@ func (e *Engine) lookup(sm *scene.Mesh) *cachedMesh {
 	defer e.mu.Unlock()
 	return e.meshes[sm]
 }
+
+// textured reports whether drawing m needs texture coordinates.
+func (m *material) textured() bool {
+	return m.base.tex != nil || m.metalRough.tex != nil || m.normal.tex != nil || m.occlusion.tex != nil || m.emissive.tex != nil
+}

@@ -55,12 +55,11 @@ func (f *frame) locate(s *surface, id uint32, x, y int) {
 	it := &f.items[id>>7]
 	d := &f.draws[it.draw]
 	m := d.prim.Mesh
-	c := &m.Clusters[it.cluster]
-	q := m.Triangles[c.FirstTriangle+id&127]
+	q := m.Triangles[it.firstTriangle+id&127]
 	s.d = d
 	var p [3][3]float32
 	for i := range 3 {
-		s.vert[i] = int(c.FirstVertex + q>>(8*i)&255)
+		s.vert[i] = int(it.firstVertex + q>>(8*i)&255)
 		p[i] = d.toWorld(m.Position(s.vert[i]))
 	}
 	fx, fy := float32(x)+0.5, float32(y)+0.5
@@ -78,20 +77,28 @@ func (f *frame) locate(s *surface, id uint32, x, y int) {
 	if da > 0 {
 		s.geometric = [3]float32{-na[0], -na[1], -na[2]}
 	}
+	if !d.prim.mat.textured() {
+		return
+	}
 	ax, ay := dot(f.rayX, na), dot(f.rayY, na)
 	s.du = [2]float32{(dot(f.rayX, nu) - float32(u*ax)) * inv, (dot(f.rayY, nu) - float32(u*ay)) * inv}
 	s.dv = [2]float32{(dot(f.rayX, nv) - float32(v*ax)) * inv, (dot(f.rayY, nv) - float32(v*ay)) * inv}
-	for set, uv := range m.UV {
-		if uv == nil {
-			continue
-		}
-		for k := range 2 {
-			t0, t1, t2 := uv[2*s.vert[0]+k], uv[2*s.vert[1]+k], uv[2*s.vert[2]+k]
-			s.uvPair[set][k] = s.mix(t0, t1, t2)
-			g1, g2 := t1-t0, t2-t0
-			s.uvDx[set][k] = float32(s.du[0]*g1) + float32(s.dv[0]*g2)
-			s.uvDy[set][k] = float32(s.du[1]*g1) + float32(s.dv[1]*g2)
-		}
+	if m.HasUV0 {
+		s.uvSet(0, func(i, k int) float32 { return math.Float32frombits(m.Detail[4*s.vert[i]+k]) })
+	}
+	if m.UV1 != nil {
+		s.uvSet(1, func(i, k int) float32 { return m.UV1[2*s.vert[i]+k] })
+	}
+}
+
+// uvSet interpolates a UV set; at returns component k of corner i.
+func (s *surface) uvSet(set int, at func(i, k int) float32) {
+	for k := range 2 {
+		t0, t1, t2 := at(0, k), at(1, k), at(2, k)
+		s.uvPair[set][k] = s.mix(t0, t1, t2)
+		g1, g2 := t1-t0, t2-t0
+		s.uvDx[set][k] = float32(s.du[0]*g1) + float32(s.dv[0]*g2)
+		s.uvDy[set][k] = float32(s.du[1]*g1) + float32(s.dv[1]*g2)
 	}
 }
 
@@ -108,31 +115,31 @@ func (s *surface) mix(a, b, c float32) float32 {
 	return float32(a*s.weight[0]) + float32(b*s.weight[1]) + float32(c*s.weight[2])
 }
 
-// snorm interpolates a packed signed attribute, unscaled; sign is its fourth component.
-func (s *surface) snorm(words []uint32) (v [3]float32, sign float32) {
-	at := func(word, shift int) float32 {
-		var t [3]float32
-		for i := range t {
-			t[i] = float32(int16(words[2*s.vert[i]+word] >> shift))
-		}
-		return s.mix(t[0], t[1], t[2])
+// signed interpolates a signed bit field of a vertex word, unscaled.
+func (s *surface) signed(words []uint32, word, shift, bits int) float32 {
+	var t [3]float32
+	for i := range t {
+		t[i] = float32(int32(words[4*s.vert[i]+word]<<(32-shift-bits)) >> (32 - bits))
 	}
-	return [3]float32{at(0, 0), at(0, 16), at(1, 0)}, at(1, 16)
+	return s.mix(t[0], t[1], t[2])
 }
 
 // color interpolates the vertex colour.
 func (s *surface) color() [4]float32 {
-	words := s.d.prim.Colors
-	if words == nil {
+	if !s.d.prim.HasColors {
 		return [4]float32{1, 1, 1, 1}
 	}
 	var c [4]float32
 	for k := range c {
 		var t [3]float32
 		for i := range t {
-			t[i] = float32(words[2*s.vert[i]+k/2] >> (k % 2 * 16) & 0xffff)
+			v := float32(s.d.prim.Detail[4*s.vert[i]+3]>>(8*k)&255) * (1.0 / 255)
+			if k < 3 {
+				v = float32(v * v)
+			}
+			t[i] = v
 		}
-		c[k] = s.mix(t[0], t[1], t[2]) * (1.0 / 65535)
+		c[k] = s.mix(t[0], t[1], t[2])
 	}
 	return c
 }
@@ -344,10 +351,12 @@ func (f *frame) direct(n, v [3]float32, nv, rough float32) [3]float32 {
 // normal is the unit shading normal.
 func (f *frame) normal(s *surface) [3]float32 {
 	p := s.d.prim
-	if p.Normals == nil {
+	if !p.HasNormals {
 		return unit(s.geometric)
 	}
-	obj, _ := s.snorm(p.Normals)
+	obj := [3]float32{
+		s.signed(p.Surface, 3, 0, 11), s.signed(p.Surface, 3, 11, 11), s.signed(p.Surface, 3, 22, 10) * (1023.0 / 511),
+	}
 	nm := &s.d.normal
 	n := unit([3]float32{dot([3]float32(nm[0:3]), obj), dot([3]float32(nm[3:6]), obj), dot([3]float32(nm[6:9]), obj)})
 	side := float32(1)
@@ -355,15 +364,15 @@ func (f *frame) normal(s *surface) [3]float32 {
 		side = -1
 	}
 	n = scale(n, side)
-	if p.mat.normal.tex == nil || p.Tangents == nil {
+	if p.mat.normal.tex == nil || !p.HasTangents {
 		return n
 	}
-	t, sign := s.snorm(p.Tangents)
+	t := [3]float32{s.signed(p.Detail, 2, 0, 10), s.signed(p.Detail, 2, 10, 10), s.signed(p.Detail, 2, 20, 10)}
 	w := &s.d.world
 	tan := scale(unit([3]float32{
 		dot([3]float32(w[0:3]), t), dot([3]float32(w[4:7]), t), dot([3]float32(w[8:11]), t),
 	}), side)
-	if (sign < 0) != s.d.flip {
+	if (s.signed(p.Detail, 2, 30, 2) < 0) != s.d.flip {
 		side = -side
 	}
 	bit := scale(cross(n, tan), side)

@@ -23,7 +23,7 @@ var (
 	_ = [1]struct{}{}[unsafe.Sizeof(mesh.Cluster{})-C.sizeof_hg_cluster]
 	_ = [1]struct{}{}[unsafe.Offsetof(mesh.Cluster{}.FirstVertex)-unsafe.Offsetof(C.hg_cluster{}.first_vertex)]
 	_ = [1]struct{}{}[unsafe.Sizeof(item{})-C.sizeof_hg_item]
-	_ = [1]struct{}{}[unsafe.Offsetof(item{}.cluster)-unsafe.Offsetof(C.hg_item{}.cluster)]
+	_ = [1]struct{}{}[unsafe.Offsetof(item{}.firstTriangle)-unsafe.Offsetof(C.hg_item{}.first_triangle)]
 	_ = [1]struct{}{}[unsafe.Sizeof(sky{}.sh)-unsafe.Sizeof(C.hg_sky{}.sh)]
 )
 
@@ -120,10 +120,13 @@ func (b *bound) draws(ds []draw) *C.hg_draw {
 		} else {
 			p := d.prim
 			o.clusters = (*C.hg_cluster)(unsafe.Pointer(pinSlice(b, p.Clusters)))
-			o.positions = floats(b, p.Positions)
-			o.normals, o.tangents = words(b, p.Normals), words(b, p.Tangents)
-			o.colors, o.triangles = words(b, p.Colors), words(b, p.Triangles)
-			o.uv[0], o.uv[1] = floats(b, p.UV[0]), floats(b, p.UV[1])
+			o.positions, o.surface = floats(b, p.Positions), words(b, p.Surface)
+			if p.HasColors || p.mat.textured() {
+				o.detail, o.uv1 = words(b, p.Detail), floats(b, p.UV1)
+			}
+			o.triangles = words(b, p.Triangles)
+			o.has_normals, o.has_tangents = flag(p.HasNormals), flag(p.HasTangents)
+			o.has_colors, o.has_uv0 = flag(p.HasColors), flag(p.HasUV0)
 			o.mat = b.material(p.mat)
 			prims[d.prim] = o
 		}
@@ -150,6 +153,7 @@ func (b *bound) material(m *material) *C.hg_material {
 		double_sided:       flag(m.DoubleSided),
 		unlit:              flag(m.Unlit),
 		shared_orm:         flag(m.sharedORM),
+		textured:           flag(m.textured()),
 		base:               b.sampler(&m.base),
 		metal_rough:        b.sampler(&m.metalRough),
 		normal:             b.sampler(&m.normal),

@@ -16,6 +16,18 @@ static inline void pair(const void *p, vi i, vi *a, vi *b) {
 	*a = (vi)_mm256_permute4x64_epi64((__m256i)x, 0xd8);
 	*b = (vi)_mm256_permute4x64_epi64((__m256i)y, 0xd8);
 }
+// quad loads words i .. i+3 of each lane: eight 128-bit loads and a transposition, far cheaper than four gathers.
+static inline void quad(const void *p, vi i, vi *a, vi *b, vi *c, vi *d) {
+	const float *w = (const float *)p;
+	int32_t n[8];
+	memcpy(n, &i, sizeof n);
+	__m256 r[4];
+	for (int k = 0; k < 4; k++) r[k] = _mm256_loadu2_m128(w + n[k + 4], w + n[k]);
+	__m256 lo0 = _mm256_unpacklo_ps(r[0], r[1]), lo1 = _mm256_unpacklo_ps(r[2], r[3]);
+	__m256 hi0 = _mm256_unpackhi_ps(r[0], r[1]), hi1 = _mm256_unpackhi_ps(r[2], r[3]);
+	*a = (vi)_mm256_shuffle_ps(lo0, lo1, 0x44), *b = (vi)_mm256_shuffle_ps(lo0, lo1, 0xee);
+	*c = (vi)_mm256_shuffle_ps(hi0, hi1, 0x44), *d = (vi)_mm256_shuffle_ps(hi0, hi1, 0xee);
+}
 static inline vf vsqrt(vf x) { return (vf)_mm256_sqrt_ps((__m256)x); }
 static inline vf vfloor(vf x) { return (vf)_mm256_floor_ps((__m256)x); }
 static inline vi vtrunc(vf x) { return (vi)_mm256_cvttps_epi32((__m256)x); }
