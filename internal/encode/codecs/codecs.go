@@ -52,9 +52,17 @@ func (s *Set) Open(codec encode.Codec, c encode.Config) (encode.Encoder, error) 
 	}
 	switch codec {
 	case encode.H264:
-		return s.h264.Open(c)
+		return opened(s.h264.Open(c))
 	case encode.VP8:
-		return s.vp8.Open(c)
+		return opened(s.vp8.Open(c))
 	}
 	return nil, fmt.Errorf("no encoder for codec %q", codec)
+}
+
+// opened keeps a failed Open's nil pointer from becoming an interface that is not nil.
+func opened[E encode.Encoder](e E, err error) (encode.Encoder, error) {
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
 }
