@@ -423,7 +423,7 @@ func TestProgressAndCancel(t *testing.T) {
 		}
 		last = done
 	}}
-	file := testassets.Path(t, "gltf/NormalTangentTest/glTF-Binary/NormalTangentTest.glb")
+	file := testassets.Path(t, "gltf/TextureSettingsTest/glTF/TextureSettingsTest.gltf")
 	if _, err := openFile(t, file, opts); err != nil {
 		t.Fatal(err)
 	}
@@ -450,7 +450,7 @@ func TestDeepNodes(t *testing.T) {
 }
 
 func TestSameModelTwice(t *testing.T) {
-	file := testassets.Path(t, "gltf/Avocado/glTF/Avocado.gltf")
+	file := testassets.Path(t, "gltf/TextureSettingsTest/glTF/TextureSettingsTest.gltf")
 	a, err := openFile(t, file, Options{})
 	if err != nil {
 		t.Fatal(err)
