@@ -3,6 +3,7 @@ package stream_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"strings"
@@ -369,7 +370,7 @@ func TestSplitTCP(t *testing.T) {
 	for _, c := range []struct {
 		first byte
 		to    net.Listener
-	}{{0x16, https}, {0x00, ice}, {0x16, https}, {'G', ice}} {
+	}{{0x16, https}, {0x00, ice}, {0x16, https}, {'G', https}, {0x01, ice}} {
 		out, err := net.Dial("tcp", l.Addr().String())
 		if err != nil {
 			t.Fatal(err)
@@ -394,5 +395,46 @@ func TestSplitTCP(t *testing.T) {
 		if _, err := side.Accept(); err == nil {
 			t.Error("Accept succeeds on a closed port")
 		}
+	}
+}
+
+func TestSplitTCPClosesWhatNobodyAccepted(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	https, ice := stream.SplitTCP(l)
+	dial := func(first []byte) net.Conn {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		if _, err := c.Write(first); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	silent, waiting, accepted := dial(nil), dial([]byte{0}), dial([]byte{0x16})
+	if c, err := https.Accept(); err != nil { // the listener has seen the others, which came before
+		t.Fatal(err)
+	} else {
+		defer c.Close()
+	}
+	ice.Close()
+	for name, c := range map[string]net.Conn{"silent": silent, "waiting": waiting} {
+		if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
+			t.Fatal(err)
+		}
+		var timeout net.Error
+		if _, err := c.Read(make([]byte, 1)); err == nil || errors.As(err, &timeout) && timeout.Timeout() {
+			t.Errorf("the %s connection is still open: %v", name, err)
+		}
+	}
+	if _, err := accepted.Write([]byte{1}); err != nil {
+		t.Errorf("an accepted connection was closed: %v", err)
+	}
+	if _, err := https.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Accept: %v, want net.ErrClosed", err)
 	}
 }
