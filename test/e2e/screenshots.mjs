@@ -29,7 +29,7 @@ await withServer((ready, rest) =>
           new Promise((resolve) => {
             const element = document.querySelector("heliograph-viewer");
             let frames = 0;
-            const turn = () => (++frames > 180 ? resolve() : (element.orbit(0.0035, -0.0006), requestAnimationFrame(turn)));
+            const turn = () => (++frames > 180 ? resolve() : (element.orbit(-0.0012, 0.0002), requestAnimationFrame(turn)));
             turn();
           }),
       );

@@ -173,6 +173,7 @@ function unreachable(): HeliographError {
 
 /** H.264 before VP8; only what the worker can send, so that the answer is short. */
 function preferCodecs(transceiver: RTCRtpTransceiver): void {
+  if (!("setCodecPreferences" in transceiver)) return; // Firefox before 128: the worker chooses from all it offers
   const codecs = RTCRtpReceiver.getCapabilities("video")?.codecs ?? [];
   const rank = ["video/h264", "video/vp8", "video/rtx"];
   const wanted = codecs
