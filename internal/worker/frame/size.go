@@ -35,19 +35,31 @@ var steps = [...]float64{1, 0.84, 0.7, 0.59, 0.5}
 
 const (
 	slowFrame   = time.Second / 30 // the promise: at least 30 frames a second while moving
-	fastFrame   = time.Second / 50 // predicted time at the next larger step that allows going back to it
+	fastFrame   = time.Second / 40 // predicted time of a larger picture that allows it again
 	judgeAfter  = 6                // moving frames at a step before it is judged, unless
 	judgeTime   = time.Second / 5  // they took so long together
 	growAfter   = 45               // frames before growing: a size change costs a key frame, so it must be rare
+	maxPatience = 16               // times growAfter, after growing was regretted again and again
 	averageOver = 4
+	// fixedShare is the part of a frame's time that is taken to go not by pixels but by triangles, before two sizes
+	// were seen.
+	fixedShare = 0.3
+	// worthwhile is how much slower than the smallest a picture may be where none is fast enough: where triangles
+	// take the time, a small picture would only look bad.
+	worthwhile = 1.15
 )
 
 // governor chooses the step from how long moving frames take.
 type governor struct {
-	step   int
-	frames int           // at this step
-	total  time.Duration // that they took
-	avg    time.Duration
+	step     int
+	frames   int           // at this step
+	total    time.Duration // that they took
+	avg      time.Duration
+	grown    bool // to this step, rather than shrunk
+	patience int  // times growAfter; 0 means 1
+
+	prev    int // the step before this one, and how long frames took there; 0 = there was none
+	prevAvg time.Duration
 }
 
 // moved counts a moving frame that took d in its slower stage, and moves to another step when it must. The first frame
@@ -62,24 +74,54 @@ func (g *governor) moved(d time.Duration) {
 	}
 	g.total += d
 	g.avg += (d - g.avg) / averageOver
-	switch {
-	case (g.frames > judgeAfter || g.total >= judgeTime) && g.avg > slowFrame && g.step < len(steps)-1:
-		to := g.step + 1
-		for to < len(steps)-1 && g.predict(to) > slowFrame {
-			to++
+	patient := growAfter * max(g.patience, 1)
+	if g.frames <= judgeAfter && g.total < judgeTime {
+		return
+	}
+	limit := fastFrame
+	if g.avg > slowFrame {
+		limit = slowFrame
+	}
+	switch to := g.choose(limit); {
+	case to > g.step && g.avg > slowFrame:
+		if g.grown && g.frames < patient {
+			g.patience = min(2*max(g.patience, 1), maxPatience)
 		}
 		g.to(to)
-	case g.frames > growAfter && g.step > 0 && g.predict(g.step-1) < fastFrame:
-		g.to(g.step - 1)
+	case to < g.step && g.frames > patient:
+		g.to(to)
 	}
 }
 
-// predict is the time of a frame at another step, if all of it went by pixels: too high when growing, as is safe.
-func (g *governor) predict(step int) time.Duration {
-	r := steps[step] / steps[g.step]
-	return time.Duration(float64(g.avg) * r * r)
+// choose returns the largest picture that is predicted to take at most limit, or else the largest that is hardly slower
+// than the smallest.
+func (g *governor) choose(limit time.Duration) int {
+	last := len(steps) - 1
+	if g.predict(last) > limit {
+		limit = time.Duration(worthwhile * float64(g.predict(last)))
+	}
+	for i := range steps {
+		if g.predict(i) <= limit {
+			return i
+		}
+	}
+	return last
 }
 
-func (g *governor) to(step int) { *g = governor{step: step} }
+// predict is how long a frame takes at a step: a constant and so much a pixel, by the last two steps.
+func (g *governor) predict(step int) time.Duration {
+	pixels := func(i int) float64 { return steps[i] * steps[i] }
+	avg := float64(g.avg)
+	perPixel := (1 - fixedShare) * avg / pixels(g.step)
+	if g.prevAvg > 0 {
+		slope := (avg - float64(g.prevAvg)) / (pixels(g.step) - pixels(g.prev))
+		perPixel = min(max(slope, 0), avg/pixels(g.step))
+	}
+	return time.Duration(avg + perPixel*(pixels(step)-pixels(g.step)))
+}
+
+func (g *governor) to(step int) {
+	*g = governor{step: step, grown: step < g.step, patience: g.patience, prev: g.step, prevAvg: g.avg}
+}
 
 func (g *governor) size(full Size) Size { return full.scaled(steps[g.step]) }
