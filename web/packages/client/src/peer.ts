@@ -34,6 +34,11 @@ export type OpenPeer = (handlers: PeerHandlers, options: OpenPeerOptions) => Pro
 /** Candidates of this host come at once; only a slow mDNS or STUN answer can take longer, and is not worth it. */
 const gatherMs = 500;
 const mediaMs = 10_000;
+const unreachable = "The worker's media port cannot be reached from this browser (UDP or TCP).";
+/** Firefox pairs no address of the network with one of the loopback interface, and hides its own loopback addresses. */
+const firefoxOnLoopback =
+  "Firefox does not connect to a worker on this very machine unless about:config says media.peerconnection.ice.loopback = true and " +
+  "media.peerconnection.ice.obfuscate_host_addresses = false. Chromium does.";
 /** "disconnected" may heal by itself; after this it counts as lost. */
 const healMs = 2500;
 
@@ -134,10 +139,10 @@ class WebRtcPeer implements Peer {
         else resolve();
       };
       const check = () => {
-        if (this.#pc.connectionState === "failed" || this.#pc.connectionState === "closed") settle(unreachable());
+        if (this.#pc.connectionState === "failed" || this.#pc.connectionState === "closed") settle(this.#unreachable());
         else if (this.pose.readyState === "open" && this.#scene.readyState === "open") settle();
       };
-      const timer = setTimeout(() => settle(unreachable()), mediaMs);
+      const timer = setTimeout(() => settle(this.#unreachable()), mediaMs);
       const options = { signal: listening.signal };
       this.#pc.addEventListener("connectionstatechange", check, options);
       this.pose.addEventListener("open", check, options);
@@ -145,6 +150,11 @@ class WebRtcPeer implements Peer {
       signal.addEventListener("abort", () => settle(new HeliographError("aborted", "The operation was aborted.")), options);
       check();
     });
+  }
+
+  #unreachable(): HeliographError {
+    const sdp = this.#pc.remoteDescription?.sdp ?? "";
+    return new HeliographError("media", isLoopbackOnly(sdp) && navigator.userAgent.includes("Firefox") ? firefoxOnLoopback : unreachable);
   }
 
   #watch(): void {
@@ -167,8 +177,10 @@ class WebRtcPeer implements Peer {
   }
 }
 
-function unreachable(): HeliographError {
-  return new HeliographError("media", "The worker's media port cannot be reached from this browser (UDP or TCP).");
+/** Whether the worker can be reached on this machine only, as one of `heliograph serve --dev`. */
+export function isLoopbackOnly(sdp: string): boolean {
+  const addresses = [...sdp.matchAll(/^a=candidate:\S+ \d+ \S+ \d+ (\S+) /gm)].map((match) => match[1]!);
+  return addresses.length > 0 && addresses.every((address) => address.startsWith("127.") || address === "::1");
 }
 
 /** H.264 before VP8; only what the worker can send, so that the answer is short. */
