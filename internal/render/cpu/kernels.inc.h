@@ -31,7 +31,7 @@ static inline v3 sel3(vi m, v3 a, v3 b) { return (v3){sel(m, a.x, b.x), sel(m, a
 
 enum { SUB = 256, HALF = 128, SMALL = 1 << 14 };
 
-typedef struct { int32_t x, y; float z; } corner;
+typedef struct { int32_t x, y; float z, pad; } corner;
 
 static inline float min1(float a, float b) { return a < b ? a : b; }
 static inline float max1(float a, float b) { return a > b ? a : b; }
@@ -138,8 +138,7 @@ static inline void small(const hg_frame *f, const batch *t, int k, uint32_t id) 
 }
 
 void ISA(hg_raster)(const hg_frame *f, const uint32_t *items, int32_t n, int32_t y0, int32_t y1) {
-	int32_t X[256 + VW] __attribute__((aligned(64))), Y[256 + VW] __attribute__((aligned(64)));
-	float Z[256 + VW] __attribute__((aligned(64)));
+	corner V[256] __attribute__((aligned(64)));
 	for (int32_t j = 0; j < n; j++) {
 		const hg_item *it = &f->items[items[j]];
 		const hg_draw *d = &f->draws[it->draw];
@@ -150,9 +149,8 @@ void ISA(hg_raster)(const hg_frame *f, const uint32_t *items, int32_t n, int32_t
 			const float *p = d->positions + (size_t)((c->first_vertex + v) / 16) * 48 + v % 16;
 			vf x = loadf(p), y = loadf(p + 16), z = loadf(p + 32);
 			vf iw = 1.0f / (x * M[8] + y * M[9] + z * M[10] + M[11]);
-			storei(X + v, snap((x * M[0] + y * M[1] + z * M[2] + M[3]) * iw));
-			storei(Y + v, snap((x * M[4] + y * M[5] + z * M[6] + M[7]) * iw));
-			storef(Z + v, iw);
+			vi sx = snap((x * M[0] + y * M[1] + z * M[2] + M[3]) * iw), sy = snap((x * M[4] + y * M[5] + z * M[6] + M[7]) * iw);
+			store_quads((float *)&V[v], (vf)sx, (vf)sy, iw, iw);
 		}
 		const uint32_t *T = d->triangles + c->first_triangle;
 		int shift1 = d->flip ? 8 : 16, shift2 = d->flip ? 16 : 8;
@@ -167,8 +165,10 @@ void ISA(hg_raster)(const hg_frame *f, const uint32_t *items, int32_t n, int32_t
 			}
 			batch s;
 			vi q = loadi(src), i0 = q & 255, i1 = (q >> shift1) & 255, i2 = (q >> shift2) & 255;
-			vi ax = gatheri(X, i0), ay = gatheri(Y, i0), bx = gatheri(X, i1), by = gatheri(Y, i1);
-			vi cx = gatheri(X, i2), cy = gatheri(Y, i2);
+			vi ax, ay, az, bx, by, bz, cx, cy, cz, pad;
+			quad(V, i0 * 4, &ax, &ay, &az, &pad);
+			quad(V, i1 * 4, &bx, &by, &bz, &pad);
+			quad(V, i2 * 4, &cx, &cy, &cz, &pad);
 			vi min_x = mini(mini(ax, bx), cx), max_x = maxi(maxi(ax, bx), cx);
 			vi min_y = mini(mini(ay, by), cy), max_y = maxi(maxi(ay, by), cy);
 			s.px0 = maxi((min_x + (HALF - 1)) >> 8, SPLATI(0)), s.px1 = mini((max_x - HALF) >> 8, SPLATI(f->w - 1));
@@ -177,18 +177,17 @@ void ISA(hg_raster)(const hg_frame *f, const uint32_t *items, int32_t n, int32_t
 			// 32 bits hold the doubled area of small triangles only; triangle() decides on the others.
 			vi big = (max_x - min_x >= SMALL) | (max_y - min_y >= SMALL);
 			vi area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax);
-			vi back = SPLATI(0);
 			if (two_sided) {
-				back = area < 0;
-				vi tx = bx, ty = by, ti = i1;
-				bx = seli(back, cx, bx), by = seli(back, cy, by), i1 = seli(back, i2, i1);
-				cx = seli(back, tx, cx), cy = seli(back, ty, cy), i2 = seli(back, ti, i2);
+				vi back = area < 0;
+				vi tx = bx, ty = by, tz = bz;
+				bx = seli(back, cx, bx), by = seli(back, cy, by), bz = seli(back, cz, bz);
+				cx = seli(back, tx, cx), cy = seli(back, ty, cy), cz = seli(back, tz, cz);
 				area = absi(area);
 			}
 			ok &= big | (area > 0);
 			uint32_t todo = bits(ok), large = bits(ok & big);
 			if (!todo) continue;
-			vf za = gatherf(Z, i0), zb = gatherf(Z, i1), zc = gatherf(Z, i2), scale = (float)SUB / tof(area);
+			vf za = (vf)az, zb = (vf)bz, zc = (vf)cz, scale = (float)SUB / tof(area);
 			vi a[3] = {ay - by, by - cy, cy - ay}, b[3] = {bx - ax, cx - bx, ax - cx};
 			s.dx = (za * tof(a[1]) + zb * tof(a[2]) + zc * tof(a[0])) * scale;
 			s.dy = (za * tof(b[1]) + zb * tof(b[2]) + zc * tof(b[0])) * scale;
@@ -209,8 +208,7 @@ void ISA(hg_raster)(const hg_frame *f, const uint32_t *items, int32_t n, int32_t
 					continue;
 				}
 				uint32_t w = src[k], i = w & 255, o = (w >> shift1) & 255, u = (w >> shift2) & 255;
-				corner v0 = {X[i], Y[i], Z[i]}, v1 = {X[o], Y[o], Z[o]}, v2 = {X[u], Y[u], Z[u]};
-				triangle(f, &v0, &v1, &v2, id, two_sided, y0, y1);
+				triangle(f, &V[i], &V[o], &V[u], id, two_sided, y0, y1);
 			}
 		}
 	}

@@ -27,7 +27,7 @@ type sky struct {
 // studio is the built-in sky: a soft room, bright above, with a large key light, a fill and a rim light.
 func studio(d [3]float64) [3]float64 {
 	up := d[1]
-	base := 0.42 + 0.38*smoothstep(-0.6, 0.9, up) + 0.12*math.Exp(-12*up*up)
+	base := 0.16 + 0.26*smoothstep(-0.6, 0.9, up) + 0.05*math.Exp(-12*up*up)
 	c := [3]float64{base * 0.97, base * 0.99, base * 1.03}
 	box := func(x, y, z, inner, outer, power float64, tint [3]float64) {
 		l := math.Sqrt(x*x + y*y + z*z)
@@ -36,9 +36,9 @@ func studio(d [3]float64) [3]float64 {
 			c[k] += a * tint[k]
 		}
 	}
-	box(-0.6, 0.9, 0.7, 0.95, 0.86, 3.2, [3]float64{1.03, 1, 0.95})
-	box(0.95, 0.35, 0.4, 0.97, 0.88, 1.3, [3]float64{0.92, 0.98, 1.08})
-	box(0.2, 0.6, -1, 0.96, 0.84, 1.8, [3]float64{1, 1, 1})
+	box(-0.6, 0.9, 0.7, 0.95, 0.86, 2.6, [3]float64{1.03, 1, 0.95})
+	box(0.95, 0.35, 0.4, 0.97, 0.88, 1.1, [3]float64{0.92, 0.98, 1.08})
+	box(0.2, 0.6, -1, 0.96, 0.84, 1.5, [3]float64{1, 1, 1})
 	return c
 }
 

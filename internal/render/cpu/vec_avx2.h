@@ -6,15 +6,19 @@ typedef int32_t vi __attribute__((vector_size(32)));
 typedef uint8_t vb __attribute__((vector_size(8)));
 #define LANES ((vi){0, 1, 2, 3, 4, 5, 6, 7})
 
-static inline vf gatherf(const void *p, vi i) { return (vf)_mm256_i32gather_ps((const float *)p, (__m256i)i, 4); }
 static inline vi gatheri(const void *p, vi i) { return (vi)_mm256_i32gather_epi32((const int *)p, (__m256i)i, 4); }
-// a = words[i], b = words[i+1]: one 64-bit load a lane.
+// pair loads words i and i+1 of each lane: eight 64-bit loads, cheaper than two 64-bit gathers.
 static inline void pair(const void *p, vi i, vi *a, vi *b) {
-	__m256i lo = _mm256_i32gather_epi64((const long long *)p, _mm256_castsi256_si128((__m256i)i), 4);
-	__m256i hi = _mm256_i32gather_epi64((const long long *)p, _mm256_extracti128_si256((__m256i)i, 1), 4);
-	__m256 x = _mm256_shuffle_ps((__m256)lo, (__m256)hi, 0x88), y = _mm256_shuffle_ps((__m256)lo, (__m256)hi, 0xdd);
-	*a = (vi)_mm256_permute4x64_epi64((__m256i)x, 0xd8);
-	*b = (vi)_mm256_permute4x64_epi64((__m256i)y, 0xd8);
+	const float *w = (const float *)p;
+	int32_t n[8];
+	memcpy(n, &i, sizeof n);
+	__m128 r[4];
+	for (int k = 0; k < 4; k++) {
+		r[k] = _mm_loadl_pi(_mm_setzero_ps(), (const __m64 *)(w + n[2 * k]));
+		r[k] = _mm_loadh_pi(r[k], (const __m64 *)(w + n[2 * k + 1]));
+	}
+	*a = (vi)_mm256_set_m128(_mm_shuffle_ps(r[2], r[3], 0x88), _mm_shuffle_ps(r[0], r[1], 0x88));
+	*b = (vi)_mm256_set_m128(_mm_shuffle_ps(r[2], r[3], 0xdd), _mm_shuffle_ps(r[0], r[1], 0xdd));
 }
 // quad loads words i .. i+3 of each lane: eight 128-bit loads and a transposition, far cheaper than four gathers.
 static inline void quad(const void *p, vi i, vi *a, vi *b, vi *c, vi *d) {
@@ -27,6 +31,15 @@ static inline void quad(const void *p, vi i, vi *a, vi *b, vi *c, vi *d) {
 	__m256 hi0 = _mm256_unpackhi_ps(r[0], r[1]), hi1 = _mm256_unpackhi_ps(r[2], r[3]);
 	*a = (vi)_mm256_shuffle_ps(lo0, lo1, 0x44), *b = (vi)_mm256_shuffle_ps(lo0, lo1, 0xee);
 	*c = (vi)_mm256_shuffle_ps(hi0, hi1, 0x44), *d = (vi)_mm256_shuffle_ps(hi0, hi1, 0xee);
+}
+// store_quads writes the lanes as consecutive records of four words.
+static inline void store_quads(float *p, vf a, vf b, vf c, vf d) {
+	__m256 ab0 = _mm256_unpacklo_ps((__m256)a, (__m256)b), ab1 = _mm256_unpackhi_ps((__m256)a, (__m256)b);
+	__m256 cd0 = _mm256_unpacklo_ps((__m256)c, (__m256)d), cd1 = _mm256_unpackhi_ps((__m256)c, (__m256)d);
+	_mm256_storeu2_m128(p + 16, p, _mm256_shuffle_ps(ab0, cd0, 0x44));
+	_mm256_storeu2_m128(p + 20, p + 4, _mm256_shuffle_ps(ab0, cd0, 0xee));
+	_mm256_storeu2_m128(p + 24, p + 8, _mm256_shuffle_ps(ab1, cd1, 0x44));
+	_mm256_storeu2_m128(p + 28, p + 12, _mm256_shuffle_ps(ab1, cd1, 0xee));
 }
 static inline vf vsqrt(vf x) { return (vf)_mm256_sqrt_ps((__m256)x); }
 static inline vf vfloor(vf x) { return (vf)_mm256_floor_ps((__m256)x); }

@@ -6,7 +6,6 @@ typedef int32_t vi __attribute__((vector_size(64)));
 typedef uint8_t vb __attribute__((vector_size(16)));
 #define LANES ((vi){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15})
 
-static inline vf gatherf(const void *p, vi i) { return (vf)_mm512_i32gather_ps((__m512i)i, p, 4); }
 static inline vi gatheri(const void *p, vi i) { return (vi)_mm512_i32gather_epi32((__m512i)i, p, 4); }
 // a = words[i], b = words[i+1]: one 64-bit load a lane.
 static inline void pair(const void *p, vi i, vi *a, vi *b) {
@@ -32,6 +31,19 @@ static inline void quad(const void *p, vi i, vi *a, vi *b, vi *c, vi *d) {
 	__m512 hi0 = _mm512_unpackhi_ps(r[0], r[1]), hi1 = _mm512_unpackhi_ps(r[2], r[3]);
 	*a = (vi)_mm512_shuffle_ps(lo0, lo1, 0x44), *b = (vi)_mm512_shuffle_ps(lo0, lo1, 0xee);
 	*c = (vi)_mm512_shuffle_ps(hi0, hi1, 0x44), *d = (vi)_mm512_shuffle_ps(hi0, hi1, 0xee);
+}
+// store_quads writes the lanes as consecutive records of four words.
+static inline void store_quads(float *p, vf a, vf b, vf c, vf d) {
+	__m512 ab0 = _mm512_unpacklo_ps((__m512)a, (__m512)b), ab1 = _mm512_unpackhi_ps((__m512)a, (__m512)b);
+	__m512 cd0 = _mm512_unpacklo_ps((__m512)c, (__m512)d), cd1 = _mm512_unpackhi_ps((__m512)c, (__m512)d);
+	__m512 r[4] = {_mm512_shuffle_ps(ab0, cd0, 0x44), _mm512_shuffle_ps(ab0, cd0, 0xee),
+	               _mm512_shuffle_ps(ab1, cd1, 0x44), _mm512_shuffle_ps(ab1, cd1, 0xee)};
+	for (int k = 0; k < 4; k++) {
+		_mm_storeu_ps(p + 4 * k, _mm512_extractf32x4_ps(r[k], 0));
+		_mm_storeu_ps(p + 4 * k + 16, _mm512_extractf32x4_ps(r[k], 1));
+		_mm_storeu_ps(p + 4 * k + 32, _mm512_extractf32x4_ps(r[k], 2));
+		_mm_storeu_ps(p + 4 * k + 48, _mm512_extractf32x4_ps(r[k], 3));
+	}
 }
 static inline vf vsqrt(vf x) { return (vf)_mm512_sqrt_ps((__m512)x); }
 static inline vf vfloor(vf x) { return (vf)_mm512_roundscale_ps((__m512)x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
