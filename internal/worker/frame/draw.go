@@ -138,7 +138,7 @@ func (d *drawer) step(now time.Time, pic *picture) (done bool, wait time.Duratio
 		}
 		pic.poseWait, pic.renderFor = 0, d.renderFor
 		if posed && st.posed {
-			pic.poseWait = now.Sub(st.poseAt)
+			pic.poseWait = max(0, now.Sub(st.poseAt)) // a pose may have arrived since now was read
 		}
 		d.polish = polishFrames
 	case resend:
