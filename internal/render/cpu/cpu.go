@@ -24,6 +24,7 @@ type Config struct {
 type Engine struct {
 	threads int
 	bind    binder
+	simd    string // instruction set of the kernels
 	sky     *sky
 
 	mu       sync.Mutex
@@ -50,6 +51,12 @@ type kernels interface {
 // binder gives the kernels a frame, once its draws are known; release ends their use of it.
 type binder func(*frame) (k kernels, release func())
 
+// simdLevel is the kernels of one instruction set.
+type simdLevel struct {
+	name string
+	bind binder
+}
+
 // New makes an engine; it fails only for a negative thread count.
 func New(c Config) (*Engine, error) {
 	if c.Threads < 0 {
@@ -57,6 +64,7 @@ func New(c Config) (*Engine, error) {
 	}
 	e := &Engine{
 		threads:  c.Threads,
+		simd:     "scalar",
 		bind:     func(*frame) (kernels, func()) { return scalar{}, func() {} },
 		sky:      newStudioSky(),
 		meshes:   map[*scene.Mesh]*cachedMesh{},
@@ -66,10 +74,13 @@ func New(c Config) (*Engine, error) {
 		e.threads = runtime.GOMAXPROCS(0)
 	}
 	if l := simdLevels(); len(l) > 0 && !c.ForceScalar {
-		e.bind = l[0]
+		e.simd, e.bind = l[0].name, l[0].bind
 	}
 	return e, nil
 }
+
+// Name describes the engine for people, such as "cpu (AVX2, 2 threads)".
+func (e *Engine) Name() string { return fmt.Sprintf("cpu (%s, %d threads)", e.simd, e.threads) }
 
 // NewTarget implements render.Engine.
 func (e *Engine) NewTarget(width, height int) (render.Target, error) {

@@ -12,7 +12,7 @@ func NewPerLevel(threads int) []*Engine {
 		if err != nil {
 			panic(err)
 		}
-		e.bind = l
+		e.simd, e.bind = l.name, l.bind
 		out = append(out, e)
 	}
 	return out

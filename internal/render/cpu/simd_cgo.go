@@ -39,10 +39,10 @@ type level struct {
 }
 
 // simdLevels lists what this CPU can run, widest first.
-func simdLevels() []binder {
-	var out []binder
+func simdLevels() []simdLevel {
+	var out []simdLevel
 	if x := cpu.X86; x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL {
-		out = append(out, (&level{
+		out = append(out, simdLevel{"AVX-512", (&level{
 			raster: func(f *C.hg_frame, items *C.uint32_t, n, y0, y1 C.int32_t) { C.hg_raster_avx512(f, items, n, y0, y1) },
 			hz:     func(f *C.hg_frame, y0, y1 C.int32_t) { C.hg_hz_avx512(f, y0, y1) },
 			shade: func(f *C.hg_frame, ids *C.uint32_t, y, opaque C.int32_t, out **C.float) {
@@ -50,10 +50,10 @@ func simdLevels() []binder {
 			},
 			encode:  func(f *C.hg_frame, y C.int32_t, in **C.float) { C.hg_encode_avx512(f, y, in) },
 			resolve: func(f *C.hg_frame, y, filter C.int32_t) { C.hg_resolve_avx512(f, y, filter) },
-		}).bind)
+		}).bind})
 	}
 	if x := cpu.X86; x.HasAVX2 && x.HasBMI1 && x.HasBMI2 {
-		out = append(out, (&level{
+		out = append(out, simdLevel{"AVX2", (&level{
 			raster: func(f *C.hg_frame, items *C.uint32_t, n, y0, y1 C.int32_t) { C.hg_raster_avx2(f, items, n, y0, y1) },
 			hz:     func(f *C.hg_frame, y0, y1 C.int32_t) { C.hg_hz_avx2(f, y0, y1) },
 			shade: func(f *C.hg_frame, ids *C.uint32_t, y, opaque C.int32_t, out **C.float) {
@@ -61,7 +61,7 @@ func simdLevels() []binder {
 			},
 			encode:  func(f *C.hg_frame, y C.int32_t, in **C.float) { C.hg_encode_avx2(f, y, in) },
 			resolve: func(f *C.hg_frame, y, filter C.int32_t) { C.hg_resolve_avx2(f, y, filter) },
-		}).bind)
+		}).bind})
 	}
 	return out
 }

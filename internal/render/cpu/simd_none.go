@@ -3,4 +3,4 @@
 package cpu
 
 // simdLevels returns nil: this build has no SIMD kernels.
-func simdLevels() []binder { return nil }
+func simdLevels() []simdLevel { return nil }
