@@ -657,10 +657,7 @@ void ISA(hg_resolve)(const hg_frame *f, int32_t y, int32_t filter) {
 			vi p = filter ? smooth(up + x, mid + x, down + x) : loadi(mid + x);
 			storei(dst + x, p);
 			vi l = ((p & 255) * 11966 + ((p >> 8) & 255) * 40254 + ((p >> 16) & 255) * 4064 + (16 << 16) + (1 << 15)) >> 16;
-			vb bytes = __builtin_convertvector(l, vb);
-			int n = f->w - x < VW ? f->w - x : VW;
-			if (n == VW) memcpy(luminance + x, &bytes, VW);
-			else if (n > 0) memcpy(luminance + x, &bytes, (size_t)n);
+			if (x < f->w) store_bytes(luminance + x, l, f->w - x);
 		}
 	}
 	const uint32_t *a = f->final + (size_t)y * (size_t)f->stride, *b = a + f->stride;
@@ -673,10 +670,9 @@ void ISA(hg_resolve)(const hg_frame *f, int32_t y, int32_t filter) {
 			s[k] = SPLATI(0);
 			for (int i = 0; i < 4; i++) s[k] += (p[i] >> (8 * k)) & 255;
 		}
-		vb u = __builtin_convertvector((-6596 * s[0] - 22189 * s[1] + 28785 * s[2] + (128 << 18) + (1 << 17)) >> 18, vb);
-		vb v = __builtin_convertvector((28785 * s[0] - 26145 * s[1] - 2640 * s[2] + (128 << 18) + (1 << 17)) >> 18, vb);
-		int n = (f->w - x) / 2 < VW ? (f->w - x) / 2 : VW;
-		memcpy(f->plane_u + o + (size_t)(x / 2), &u, (size_t)n);
-		memcpy(f->plane_v + o + (size_t)(x / 2), &v, (size_t)n);
+		vi u = (-6596 * s[0] - 22189 * s[1] + 28785 * s[2] + (128 << 18) + (1 << 17)) >> 18;
+		vi v = (28785 * s[0] - 26145 * s[1] - 2640 * s[2] + (128 << 18) + (1 << 17)) >> 18;
+		store_bytes(f->plane_u + o + x / 2, u, (f->w - x) / 2);
+		store_bytes(f->plane_v + o + x / 2, v, (f->w - x) / 2);
 	}
 }

@@ -3,7 +3,6 @@
 #define VW 8
 typedef float vf __attribute__((vector_size(32)));
 typedef int32_t vi __attribute__((vector_size(32)));
-typedef uint8_t vb __attribute__((vector_size(8)));
 #define LANES ((vi){0, 1, 2, 3, 4, 5, 6, 7})
 
 static inline vi gatheri(const void *p, vi i) { return (vi)_mm256_i32gather_epi32((const int *)p, (__m256i)i, 4); }
@@ -52,3 +51,10 @@ static inline vi maxi(vi a, vi b) { return (vi)_mm256_max_epi32((__m256i)a, (__m
 // minps and maxps return the second operand when either is NaN, as minf and maxf do.
 static inline vf minf(vf a, vf b) { return (vf)_mm256_min_ps((__m256)a, (__m256)b); }
 static inline vf maxf(vf a, vf b) { return (vf)_mm256_max_ps((__m256)a, (__m256)b); }
+// store_bytes writes the low bytes of the first n lanes; all are 0..255.
+static inline void store_bytes(uint8_t *p, vi v, int n) {
+	__m128i w = _mm_packus_epi32(_mm256_castsi256_si128((__m256i)v), _mm256_extracti128_si256((__m256i)v, 1));
+	uint64_t b = (uint64_t)_mm_cvtsi128_si64(_mm_packus_epi16(w, w));
+	if (n >= 8) memcpy(p, &b, 8);
+	else memcpy(p, &b, (size_t)n);
+}

@@ -3,7 +3,6 @@
 #define VW 16
 typedef float vf __attribute__((vector_size(64)));
 typedef int32_t vi __attribute__((vector_size(64)));
-typedef uint8_t vb __attribute__((vector_size(16)));
 #define LANES ((vi){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15})
 
 static inline vi gatheri(const void *p, vi i) { return (vi)_mm512_i32gather_epi32((__m512i)i, p, 4); }
@@ -58,3 +57,9 @@ static inline vi maxi(vi a, vi b) { return (vi)_mm512_max_epi32((__m512i)a, (__m
 // minps and maxps return the second operand when either is NaN, as minf and maxf do.
 static inline vf minf(vf a, vf b) { return (vf)_mm512_min_ps((__m512)a, (__m512)b); }
 static inline vf maxf(vf a, vf b) { return (vf)_mm512_max_ps((__m512)a, (__m512)b); }
+// store_bytes writes the low bytes of the first n lanes; all are 0..255.
+static inline void store_bytes(uint8_t *p, vi v, int n) {
+	__m128i b = _mm512_cvtepi32_epi8((__m512i)v);
+	if (n >= 16) memcpy(p, &b, 16);
+	else memcpy(p, &b, (size_t)n);
+}
