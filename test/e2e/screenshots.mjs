@@ -1,7 +1,7 @@
 // Takes the pictures of the README and the documents anew.
 //   node test/e2e/screenshots.mjs       (needs bin/, or HELIOGRAPH_BIN_DIR)
 import { join } from "node:path";
-import { settled, until, withBrowser, withServer } from "./lib.mjs";
+import { settled, stateOf, until, withBrowser, withServer } from "./lib.mjs";
 
 const images = join(import.meta.dirname, "../../docs/images");
 
@@ -17,6 +17,7 @@ await withServer((ready, rest) =>
         await dashboard.locator(`[data-session="${id}"].ready`).waitFor();
       }
       const [viewer] = await Promise.all([context.waitForEvent("page"), dashboard.getByRole("button", { name: "Open viewer engine-demo" }).click()]);
+      await until("a connection", async () => (await stateOf(viewer)) === "connected");
       await until("the model", async () => (await rest.status("engine-demo")).scene.triangles > 0);
       await settled(viewer);
       await dashboard.bringToFront();

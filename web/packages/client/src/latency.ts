@@ -53,6 +53,11 @@ export class LatencyTracker {
     return { record, presentedAt, latencies };
   }
 
+  /** The poses on their way cannot be timed: nothing was shown for a while that had nothing to do with the stream. */
+  forgetPoses(): void {
+    this.#sent.length = 0;
+  }
+
   /** A new connection counts poses from 1 again. */
   reset(): void {
     this.#sent.length = 0;

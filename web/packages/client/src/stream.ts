@@ -179,6 +179,11 @@ export class Stream extends Emitter<StreamEvents> {
     if (shown) this.emit("frame", shown);
   }
 
+  /** Leaves the poses on their way out of the latency: the page was hidden, and browsers show no frames of hidden pages. */
+  skipLatency(): void {
+    this.#latency.forgetPoses();
+  }
+
   async #loop(takeover: boolean, signal: AbortSignal): Promise<void> {
     let lostAt = 0; // when the trouble began; 0 = no trouble
     let attempt = 0;

@@ -16,6 +16,7 @@ export function attachVideo(stream: Stream, video: HTMLVideoElement): () => void
   video.playsInline = true;
   stream.on("media", show, { signal: detach.signal });
 
+  document.addEventListener("visibilitychange", () => stream.skipLatency(), { signal: detach.signal });
   let handle = 0;
   const onFrame: VideoFrameRequestCallback = (_now, metadata) => {
     handle = video.requestVideoFrameCallback(onFrame);

@@ -51,6 +51,15 @@ describe("LatencyTracker", () => {
     expect(t.frameShown(5000, 6000)?.latencies).toHaveLength(512);
   });
 
+  it("leaves out poses that were sent while nothing was shown", () => {
+    const t = new LatencyTracker();
+    t.poseSent(1, 0);
+    t.forgetPoses();
+    t.poseSent(2, 5000);
+    t.recordArrived(record(1, 2));
+    expect(t.frameShown(1, 5030)?.latencies).toEqual([30]);
+  });
+
   it("forgets everything at a new connection", () => {
     const t = new LatencyTracker();
     t.poseSent(7, 0);
