@@ -1,6 +1,7 @@
 package webui
 
 import (
+	"errors"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -85,8 +86,11 @@ func TestEmbedded(t *testing.T) {
 		t.Errorf("GET /: %d", w.Code)
 	}
 	err := fs.WalkDir(dist, "dist/assets", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		if errors.Is(err, fs.ErrNotExist) {
 			return nil // not built
+		}
+		if err != nil || d.IsDir() {
+			return err
 		}
 		if contentTypes[path.Ext(name)] == "" {
 			t.Errorf("%s has no content type", name)
