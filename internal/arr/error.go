@@ -18,6 +18,7 @@ const (
 	CodeNotFound              Code = "NotFound"              // 404
 	CodeMethodNotAllowed      Code = "MethodNotAllowed"      // 405
 	CodeConflict              Code = "Conflict"              // 409
+	CodeSessionConnected      Code = "OtherSessionConnected" // 409, ARR's own name: the session has a viewer already
 	CodeSessionEnded          Code = "SessionEnded"          // 410, of what a worker would have served
 	CodeUnprocessableEntity   Code = "UnprocessableEntity"   // 422
 	CodeTooManyRequests       Code = "TooManyRequests"       // 429, with Retry-After
@@ -28,6 +29,36 @@ const (
 	CodeWorkerLost            Code = "WorkerLost"            // session error: the worker crashed or went silent
 	CodeCapacity              Code = "InsufficientCapacity"  // session error: no room for it within the wait
 )
+
+// HTTPStatus is the one place where an error becomes a status. Codes that only sessions carry, and unknown ones, are 500.
+func (c Code) HTTPStatus() int {
+	switch c {
+	case CodeBadRequest, CodeAPIVersionUnspecified, CodeUnsupportedAPIVersion:
+		return 400
+	case CodeUnauthorized:
+		return 401
+	case CodeForbidden:
+		return 403
+	case CodeNotFound:
+		return 404
+	case CodeMethodNotAllowed:
+		return 405
+	case CodeConflict, CodeSessionConnected:
+		return 409
+	case CodeSessionEnded:
+		return 410
+	case CodeUnprocessableEntity:
+		return 422
+	case CodeTooManyRequests:
+		return 429
+	case CodeNotImplemented:
+		return 501
+	case CodeUnavailable:
+		return 503
+	default:
+		return 500
+	}
+}
 
 // Error is the only error whose text reaches a user. Anything else is answered as CodeInternal.
 type Error struct {

@@ -13,36 +13,6 @@ import (
 // statusClientGone is what the log shows when the client left before the answer (as nginx counts it).
 const statusClientGone = 499
 
-// statusOf is the one place where an error becomes a status.
-func statusOf(c arr.Code) int {
-	switch c {
-	case arr.CodeBadRequest, arr.CodeAPIVersionUnspecified, arr.CodeUnsupportedAPIVersion:
-		return http.StatusBadRequest
-	case arr.CodeUnauthorized:
-		return http.StatusUnauthorized
-	case arr.CodeForbidden:
-		return http.StatusForbidden
-	case arr.CodeNotFound:
-		return http.StatusNotFound
-	case arr.CodeMethodNotAllowed:
-		return http.StatusMethodNotAllowed
-	case arr.CodeConflict:
-		return http.StatusConflict
-	case arr.CodeSessionEnded:
-		return http.StatusGone
-	case arr.CodeUnprocessableEntity:
-		return http.StatusUnprocessableEntity
-	case arr.CodeTooManyRequests:
-		return http.StatusTooManyRequests
-	case arr.CodeNotImplemented:
-		return http.StatusNotImplemented
-	case arr.CodeUnavailable:
-		return http.StatusServiceUnavailable
-	default:
-		return http.StatusInternalServerError
-	}
-}
-
 // fail answers err: as the error body of contract section 3, and for 401 without a body.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	e, status := s.explain(w, r, err)
@@ -70,7 +40,7 @@ func (s *Server) explain(w http.ResponseWriter, r *http.Request, err error) (*ar
 		s.cfg.Log.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "cv", correlation(r), "error", err)
 		e = arr.Errorf(arr.CodeInternal, "An internal server error occurred.")
 	}
-	status := statusOf(e.Code)
+	status := e.Code.HTTPStatus()
 	if status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 	}

@@ -150,7 +150,7 @@ func (h *hub) join(ctx context.Context, offer string, takeover bool) (id, answer
 	}
 	if old != nil {
 		if !takeover {
-			return "", "", arr.Errorf(codeSessionConnected, "Another viewer is connected to this session.")
+			return "", "", arr.Errorf(arr.CodeSessionConnected, "Another viewer is connected to this session.")
 		}
 		old.end(errReplaced)
 		<-old.done

@@ -13,35 +13,6 @@ import (
 	"github.com/heliograph/heliograph/internal/token"
 )
 
-// codeSessionConnected is ARR's own name for "this session has a viewer already".
-const codeSessionConnected arr.Code = "OtherSessionConnected"
-
-// statusOf maps the codes that a worker answers with; httpapi has the table of the REST contract.
-func statusOf(c arr.Code) int {
-	switch c {
-	case arr.CodeBadRequest:
-		return http.StatusBadRequest
-	case arr.CodeUnauthorized:
-		return http.StatusUnauthorized
-	case arr.CodeForbidden:
-		return http.StatusForbidden
-	case arr.CodeNotFound:
-		return http.StatusNotFound
-	case arr.CodeMethodNotAllowed:
-		return http.StatusMethodNotAllowed
-	case arr.CodeConflict, codeSessionConnected:
-		return http.StatusConflict
-	case arr.CodeUnprocessableEntity:
-		return http.StatusUnprocessableEntity
-	case arr.CodeTooManyRequests:
-		return http.StatusTooManyRequests
-	case arr.CodeUnavailable:
-		return http.StatusServiceUnavailable
-	default:
-		return http.StatusInternalServerError
-	}
-}
-
 // handlerFunc is an HTTP handler whose error becomes the answer.
 type handlerFunc func(w http.ResponseWriter, r *http.Request) error
 
@@ -106,7 +77,7 @@ func (a *rest) fail(w http.ResponseWriter, r *http.Request, err error) {
 		a.log.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 		e = arr.Errorf(arr.CodeInternal, "An internal server error occurred.")
 	}
-	status := statusOf(e.Code)
+	status := e.Code.HTTPStatus()
 	if status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 	}
