@@ -13,6 +13,7 @@ type cli struct {
 	CheckConfig checkConfigCmd `cmd:"" help:"Check a configuration file and print what it means."`
 	Account     accountCmd     `cmd:"" help:"Create and list accounts, and rotate their keys (on the service's machine)."`
 	Token       tokenCmd       `cmd:"" help:"Mint an access token (on the service's machine)."`
+	RotateKey   rotateKeyCmd   `cmd:"" name:"rotate-signing-key" help:"Replace the key that signs access tokens (on the service's machine)."`
 	Session     sessionCmd     `cmd:"" help:"Create, watch, use and stop rendering sessions."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 }

@@ -85,3 +85,28 @@ func (c *tokenCmd) account(ctx context.Context, store *sqlite.Store) (arr.Accoun
 	}
 	return all[0].ID, nil
 }
+
+type rotateKeyCmd struct{ serviceData }
+
+func (rotateKeyCmd) Help() string {
+	return `New tokens are signed by a new key from now on; those signed by the old one stay good until they expire, at most 24
+hours. Running workers know the next key already, so they survive one rotation: wait for their sessions to end before
+another.
+
+    heliograph rotate-signing-key
+` + localHelp
+}
+
+func (c *rotateKeyCmd) Run(ctx context.Context, a *app) error {
+	dir, err := c.dir(a)
+	if err != nil {
+		return err
+	}
+	return withStore(ctx, dir, func(*sqlite.Store) error { // the store: only where a service has run
+		keys, err := token.OpenKeys(filepath.Join(dir, signingKeyFile), "")
+		if err != nil {
+			return err
+		}
+		return keys.Rotate()
+	})
+}
