@@ -1,12 +1,20 @@
 // What the browser tests and benchmarks share: a headless Chromium, pictures, and the REST API as seen from Node.
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const root = join(import.meta.dirname, "../..");
-const { chromium } = createRequire(join(root, "web/package.json"))("playwright-core");
+const { chromium } = createRequire(join(root, "web/package.json"))(
+  "playwright-core",
+);
 
 /** Screenshots go here; git ignores it. */
 export const out = join(import.meta.dirname, "out");
@@ -23,7 +31,10 @@ const flags = [
 ];
 
 /** Runs `work` with a browser that knows nothing of earlier runs, and closes it whatever happens. */
-export async function withBrowser(work, { width = 1280, height = 720, scale = 1, colorScheme = "light" } = {}) {
+export async function withBrowser(
+  work,
+  { width = 1280, height = 720, scale = 1, colorScheme = "light" } = {},
+) {
   mkdirSync(out, { recursive: true });
   const profile = mkdtempSync(join(tmpdir(), "hg-chromium-"));
   const context = await chromium.launchPersistentContext(profile, {
@@ -36,9 +47,16 @@ export async function withBrowser(work, { width = 1280, height = 720, scale = 1,
   });
   const problems = [];
   const watch = (page) => {
-    page.on("pageerror", (error) => problems.push(`${page.url().split("#")[0]}: ${error.message}`));
+    page.on("pageerror", (error) =>
+      problems.push(`${page.url().split("#")[0]}: ${error.message}`),
+    );
     // What the content security policy blocks is told only here.
-    page.on("console", (message) => message.type() === "error" && problems.push(`${page.url().split("#")[0]}: ${message.text()}`));
+    page.on(
+      "console",
+      (message) =>
+        message.type() === "error" &&
+        problems.push(`${page.url().split("#")[0]}: ${message.text()}`),
+    );
   };
   context.pages().forEach(watch);
   context.on("page", watch);
@@ -51,8 +69,17 @@ export async function withBrowser(work, { width = 1280, height = 720, scale = 1,
 }
 
 function findChromium() {
-  for (const name of [process.env.CHROMIUM, "chromium", "google-chrome", "chromium-browser"]) {
-    const found = name && spawnSync("sh", ["-c", `command -v "${name}"`], { encoding: "utf8" }).stdout.trim();
+  for (const name of [
+    process.env.CHROMIUM,
+    "chromium",
+    "google-chrome",
+    "chromium-browser",
+  ]) {
+    const found =
+      name &&
+      spawnSync("sh", ["-c", `command -v "${name}"`], {
+        encoding: "utf8",
+      }).stdout.trim();
     if (found) return found;
   }
   throw new Error("no Chromium found; set CHROMIUM to its path");
@@ -62,9 +89,26 @@ function findChromium() {
 export async function withServer(work) {
   const data = mkdtempSync(join(tmpdir(), "hg")); // short: it holds a Unix socket
   const readyFile = join(data, "ready.json");
-  const binary = join(process.env.HELIOGRAPH_BIN_DIR ?? join(root, "bin"), "heliograph");
-  const args = ["serve", "--dev", "--data", data, "--listen", "127.0.0.1:0", "--dashboard-listen", "127.0.0.1:0", "--ready-file", readyFile];
-  const server = spawn(binary, args, { stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, HELIOGRAPH_ADMIN_LISTEN: "127.0.0.1:0" } });
+  const binary = join(
+    process.env.HELIOGRAPH_BIN_DIR ?? join(root, "bin"),
+    "heliograph",
+  );
+  const args = [
+    "serve",
+    "--dev",
+    "--data",
+    data,
+    "--listen",
+    "127.0.0.1:0",
+    "--dashboard-listen",
+    "127.0.0.1:0",
+    "--ready-file",
+    readyFile,
+  ];
+  const server = spawn(binary, args, {
+    stdio: ["ignore", "ignore", "pipe"],
+    env: { ...process.env, HELIOGRAPH_ADMIN_LISTEN: "127.0.0.1:0" },
+  });
   let log = "";
   server.stderr.on("data", (text) => (log += text));
   const ended = new Promise((resolve) => server.on("exit", resolve));
@@ -101,39 +145,66 @@ export async function restClient(ready) {
   if (!answer.ok) throw new Error(`token: ${answer.status}`);
   const { AccessToken: token } = await answer.json();
   const call = async (method, path, body) => {
-    const url = new URL(`${origin}/accounts/${ready.accountId}/sessions${path}`);
+    const url = new URL(
+      `${origin}/accounts/${ready.accountId}/sessions${path}`,
+    );
     url.searchParams.set("api-version", "2021-01-01");
-    const headers = { Authorization: `Bearer ${token}`, ...(body && { "Content-Type": "application/json" }) };
-    const response = await fetch(url, { method, headers, ...(body && { body: JSON.stringify(body) }) });
-    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
+    const headers = {
+      Authorization: `Bearer ${token}`,
+      ...(body && { "Content-Type": "application/json" }),
+    };
+    const response = await fetch(url, {
+      method,
+      headers,
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    if (!response.ok)
+      throw new Error(
+        `${method} ${path}: ${response.status} ${await response.text()}`,
+      );
     return response;
   };
   return {
     token,
-    create: async (id, settings = { size: "Standard", maxLeaseTimeMinutes: 30 }) => (await call("PUT", `/${id}`, settings)).json(),
+    create: async (
+      id,
+      settings = { size: "Standard", maxLeaseTimeMinutes: 30 },
+    ) => (await call("PUT", `/${id}`, settings)).json(),
     list: async () => (await (await call("GET", "")).json()).sessions,
     get: async (id) => (await call("GET", `/${id}`)).json(),
     stop: (id) => call("POST", `/${id}/:stop`),
-    viewerToken: async (id) => (await call("POST", `/${id}/viewer-token`)).json(),
-    load: async (id, uri) => (await call("POST", `/${id}/inspector/load`, { uri })).json(),
+    viewerToken: async (id) =>
+      (await call("POST", `/${id}/viewer-token`)).json(),
+    load: async (id, uri) =>
+      (await call("POST", `/${id}/inspector/load`, { uri })).json(),
     status: async (id) => (await call("GET", `/${id}/inspector/status`)).json(),
     log: async (id) => (await call("GET", `/${id}/log?tail=200`)).text(),
     snapshot: async (id, width, height) =>
-      Buffer.from(await (await call("GET", `/${id}/inspector/snapshot?width=${width}&height=${height}&format=png`)).arrayBuffer()),
+      Buffer.from(
+        await (
+          await call(
+            "GET",
+            `/${id}/inspector/snapshot?width=${width}&height=${height}&format=png`,
+          )
+        ).arrayBuffer(),
+      ),
   };
 }
 
 /** Polls until `probe` returns something true, and returns it. */
 export async function until(what, probe, timeoutMs = 30_000) {
   const deadline = Date.now() + timeoutMs;
-  for (let last; ; ) {
+  for (let last; ;) {
     try {
       const value = await probe();
       if (value) return value;
     } catch (error) {
       last = error;
     }
-    if (Date.now() > deadline) throw new Error(`timed out waiting for ${what}${last ? `: ${last.message}` : ""}`);
+    if (Date.now() > deadline)
+      throw new Error(
+        `timed out waiting for ${what}${last ? `: ${last.message}` : ""}`,
+      );
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
@@ -150,7 +221,14 @@ export async function settled(page, timeoutMs = 60_000) {
         let seen = 0;
         const check = ({ detail: { fps, frame } }) => {
           const { videoWidth, videoHeight } = viewer.video;
-          if (++seen > 1 && fps === 0 && frame?.converged && videoWidth === frame.width && videoHeight === frame.height) finish(true);
+          if (
+            ++seen > 1 &&
+            fps === 0 &&
+            frame?.converged &&
+            videoWidth === frame.width &&
+            videoHeight === frame.height
+          )
+            finish(true);
         };
         const finish = (value) => {
           viewer.removeEventListener("stats", check);
@@ -161,7 +239,8 @@ export async function settled(page, timeoutMs = 60_000) {
       }),
     timeoutMs,
   );
-  if (!(await still)) throw new Error("timed out waiting for a still, converged picture");
+  if (!(await still))
+    throw new Error("timed out waiting for a still, converged picture");
 }
 
 /**
@@ -173,10 +252,18 @@ export function comparePicture(page, png) {
     const { video } = document.querySelector("heliograph-viewer");
     const { videoWidth: width, videoHeight: height } = video;
     const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-    const still = await createImageBitmap(new Blob([bytes], { type: "image/png" }), { colorSpaceConversion: "none" });
-    if (still.width !== width || still.height !== height) throw new Error(`sizes differ: ${still.width}x${still.height}, ${width}x${height}`);
+    const still = await createImageBitmap(
+      new Blob([bytes], { type: "image/png" }),
+      { colorSpaceConversion: "none" },
+    );
+    if (still.width !== width || still.height !== height)
+      throw new Error(
+        `sizes differ: ${still.width}x${still.height}, ${width}x${height}`,
+      );
     const pixels = (source) => {
-      const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+      const context = new OffscreenCanvas(width, height).getContext("2d", {
+        willReadFrequently: true,
+      });
       context.drawImage(source, 0, 0, width, height);
       return context.getImageData(0, 0, width, height).data;
     };
@@ -185,10 +272,18 @@ export function comparePicture(page, png) {
     let variety = 0;
     for (let i = 0; i < a.length; i += 4) {
       for (let c = 0; c < 3; c++) sum += (a[i + c] - b[i + c]) ** 2;
-      variety += Math.abs(b[i] - b[0]) + Math.abs(b[i + 1] - b[1]) + Math.abs(b[i + 2] - b[2]);
+      variety +=
+        Math.abs(b[i] - b[0]) +
+        Math.abs(b[i + 1] - b[1]) +
+        Math.abs(b[i + 2] - b[2]);
     }
     const mse = sum / ((a.length / 4) * 3);
-    return { psnr: mse === 0 ? Infinity : 10 * Math.log10(255 ** 2 / mse), variety: variety / (a.length / 4), width, height };
+    return {
+      psnr: mse === 0 ? Infinity : 10 * Math.log10(255 ** 2 / mse),
+      variety: variety / (a.length / 4),
+      width,
+      height,
+    };
   }, png.toString("base64"));
 }
 
@@ -196,7 +291,9 @@ export function comparePicture(page, png) {
 export function rememberPicture(page) {
   return page.evaluate(() => {
     const { video } = document.querySelector("heliograph-viewer");
-    const context = new OffscreenCanvas(320, 180).getContext("2d", { willReadFrequently: true });
+    const context = new OffscreenCanvas(320, 180).getContext("2d", {
+      willReadFrequently: true,
+    });
     context.drawImage(video, 0, 0, 320, 180);
     globalThis.rememberedPicture = context.getImageData(0, 0, 320, 180).data;
   });
@@ -206,11 +303,20 @@ export function rememberPicture(page) {
 export function difference(page) {
   return page.evaluate(() => {
     const { video } = document.querySelector("heliograph-viewer");
-    const context = new OffscreenCanvas(320, 180).getContext("2d", { willReadFrequently: true });
+    const context = new OffscreenCanvas(320, 180).getContext("2d", {
+      willReadFrequently: true,
+    });
     context.drawImage(video, 0, 0, 320, 180);
     const now = context.getImageData(0, 0, 320, 180).data;
-    return now.reduce((sum, value, i) => sum + Math.abs(value - globalThis.rememberedPicture[i]), 0) / now.length;
+    return (
+      now.reduce(
+        (sum, value, i) =>
+          sum + Math.abs(value - globalThis.rememberedPicture[i]),
+        0,
+      ) / now.length
+    );
   });
 }
 
-export const stateOf = (page) => page.evaluate(() => document.querySelector("heliograph-viewer")?.state?.name);
+export const stateOf = (page) =>
+  page.evaluate(() => document.querySelector("heliograph-viewer")?.state?.name);

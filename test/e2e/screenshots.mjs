@@ -10,15 +10,28 @@ await withServer((ready, rest) =>
     async (context) => {
       const origin = new URL(ready.dashboard).origin;
       const dashboard = context.pages()[0] ?? (await context.newPage());
-      await dashboard.goto(`${origin}/#account=${ready.accountId}&key=${encodeURIComponent(ready.accountKey)}`);
+      await dashboard.goto(
+        `${origin}/#account=${ready.accountId}&key=${encodeURIComponent(ready.accountKey)}`,
+      );
       for (const id of ["bridge-review", "engine-demo"]) {
         await dashboard.getByLabel("Id", { exact: true }).fill(id);
         await dashboard.getByRole("button", { name: "Create session" }).click();
         await dashboard.locator(`[data-session="${id}"].ready`).waitFor();
       }
-      const [viewer] = await Promise.all([context.waitForEvent("page"), dashboard.getByRole("button", { name: "Open viewer engine-demo" }).click()]);
-      await until("a connection", async () => (await stateOf(viewer)) === "connected");
-      await until("the model", async () => (await rest.status("engine-demo")).scene.triangles > 0);
+      const [viewer] = await Promise.all([
+        context.waitForEvent("page"),
+        dashboard
+          .getByRole("button", { name: "Open viewer engine-demo" })
+          .click(),
+      ]);
+      await until(
+        "a connection",
+        async () => (await stateOf(viewer)) === "connected",
+      );
+      await until(
+        "the model",
+        async () => (await rest.status("engine-demo")).scene.triangles > 0,
+      );
       await settled(viewer);
       await dashboard.bringToFront();
       await dashboard.screenshot({ path: join(images, "dashboard.png") });
@@ -30,7 +43,10 @@ await withServer((ready, rest) =>
           new Promise((resolve) => {
             const element = document.querySelector("heliograph-viewer");
             let frames = 0;
-            const turn = () => (++frames > 180 ? resolve() : (element.orbit(-0.0012, 0.0002), requestAnimationFrame(turn)));
+            const turn = () =>
+              ++frames > 180
+                ? resolve()
+                : (element.orbit(-0.0012, 0.0002), requestAnimationFrame(turn));
             turn();
           }),
       );

@@ -2,7 +2,18 @@
 //   node viewer.mjs READY_FILE
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { comparePicture, difference, out, readReadyFile, rememberPicture, restClient, settled, stateOf, until, withBrowser } from "./lib.mjs";
+import {
+  comparePicture,
+  difference,
+  out,
+  readReadyFile,
+  rememberPicture,
+  restClient,
+  settled,
+  stateOf,
+  until,
+  withBrowser,
+} from "./lib.mjs";
 
 const minPsnr = 30; // dB, against the worker's own lossless snapshot of the same view
 const minChange = 4; // mean absolute difference of 8-bit channels after a drag
@@ -24,7 +35,8 @@ async function step(name, work) {
   }
 }
 
-const shot = (page, name) => page.screenshot({ path: join(out, `${name}.png`) });
+const shot = (page, name) =>
+  page.screenshot({ path: join(out, `${name}.png`) });
 
 await withBrowser(async (context, problems) => {
   const dashboard = context.pages()[0] ?? (await context.newPage());
@@ -35,46 +47,82 @@ await withBrowser(async (context, problems) => {
       await dashboard.getByLabel("Account id").fill(ready.accountId);
       await dashboard.getByLabel("Account key").fill("not-the-key");
       await dashboard.getByRole("button", { name: "Sign in" }).click();
-      await dashboard.getByText("The account id or the account key is wrong.").waitFor();
+      await dashboard
+        .getByText("The account id or the account key is wrong.")
+        .waitFor();
       await shot(dashboard, "1-sign-in");
       await dashboard.getByLabel("Account key").fill(ready.accountKey);
       await dashboard.getByRole("button", { name: "Sign in" }).click();
-      await dashboard.getByRole("heading", { name: "No session yet" }).waitFor();
+      await dashboard
+        .getByRole("heading", { name: "No session yet" })
+        .waitFor();
       await shot(dashboard, "2-empty");
     });
 
     await step("a link signs in and leaves no key in the address", async () => {
       await dashboard.evaluate(() => sessionStorage.clear());
       await dashboard.goto("about:blank");
-      await dashboard.goto(`${new URL(ready.dashboard).origin}/#account=${ready.accountId}&key=${encodeURIComponent(ready.accountKey)}`);
+      await dashboard.goto(
+        `${new URL(ready.dashboard).origin}/#account=${ready.accountId}&key=${encodeURIComponent(ready.accountKey)}`,
+      );
       await dashboard.getByRole("heading", { name: "Sessions" }).waitFor();
-      assert.ok(!dashboard.url().includes("key"), "the key is still in the address");
+      assert.ok(
+        !dashboard.url().includes("key"),
+        "the key is still in the address",
+      );
     });
 
     await step("a session is created and becomes ready", async () => {
       await dashboard.getByLabel("Id", { exact: true }).fill(id);
       await dashboard.getByRole("button", { name: "Create session" }).click();
-      await dashboard.locator(`[data-session="${id}"].ready`).waitFor({ timeout: 15_000 });
+      await dashboard
+        .locator(`[data-session="${id}"].ready`)
+        .waitFor({ timeout: 15_000 });
     });
 
     viewer = await step("the viewer connects", async () => {
-      const [page] = await Promise.all([context.waitForEvent("page"), dashboard.getByRole("button", { name: `Open viewer ${id}` }).click()]);
-      await until("a connection", async () => (await stateOf(page)) === "connected");
-      assert.ok(!page.url().includes("token"), "the token is still in the address");
+      const [page] = await Promise.all([
+        context.waitForEvent("page"),
+        dashboard.getByRole("button", { name: `Open viewer ${id}` }).click(),
+      ]);
+      await until(
+        "a connection",
+        async () => (await stateOf(page)) === "connected",
+      );
+      assert.ok(
+        !page.url().includes("token"),
+        "the token is still in the address",
+      );
       return page;
     });
     await shot(dashboard, "3-dashboard");
 
     await step("the sample model is seen as the worker drew it", async () => {
-      await until("the model", async () => (await rest.status(id)).scene.triangles >= 1e6, 60_000);
+      await until(
+        "the model",
+        async () => (await rest.status(id)).scene.triangles >= 1e6,
+        60_000,
+      );
       await settled(viewer);
       await shot(viewer, "4-viewer");
-      const size = await viewer.evaluate(() => ({ width: document.querySelector("heliograph-viewer").video.videoWidth, height: document.querySelector("heliograph-viewer").video.videoHeight }));
+      const size = await viewer.evaluate(() => ({
+        width: document.querySelector("heliograph-viewer").video.videoWidth,
+        height: document.querySelector("heliograph-viewer").video.videoHeight,
+      }));
       assert.deepEqual(size, { width: 1280, height: 720 });
-      const { psnr, variety } = await comparePicture(viewer, await rest.snapshot(id, size.width, size.height));
+      const { psnr, variety } = await comparePicture(
+        viewer,
+        await rest.snapshot(id, size.width, size.height),
+      );
       console.log(`      PSNR ${psnr.toFixed(1)} dB`);
-      assert.ok(variety > 10, `the snapshot is one flat colour (${variety.toFixed(1)})`);
-      assert.ok(psnr >= minPsnr, `PSNR ${psnr.toFixed(1)} dB is below ${minPsnr} dB`);
+      assert.ok(
+        variety > 10,
+        `the snapshot is one flat colour (${variety.toFixed(1)})`,
+      );
+      assert.ok(
+        psnr >= minPsnr,
+        `PSNR ${psnr.toFixed(1)} dB is below ${minPsnr} dB`,
+      );
     });
 
     await step("a drag turns the model", async () => {
@@ -87,58 +135,110 @@ await withBrowser(async (context, problems) => {
       }
       await viewer.mouse.up();
       await shot(viewer, "5-moving");
-      const stats = await until("latency in the overlay", () => viewer.evaluate(() => document.querySelector("heliograph-viewer").stats?.latencySamples > 5 && document.querySelector("heliograph-viewer").stats));
-      const shown = await viewer.evaluate(() => document.querySelector("heliograph-viewer").shadowRoot.querySelector('[data-stat="latency"]').textContent);
+      const stats = await until("latency in the overlay", () =>
+        viewer.evaluate(
+          () =>
+            document.querySelector("heliograph-viewer").stats?.latencySamples >
+              5 && document.querySelector("heliograph-viewer").stats,
+        ),
+      );
+      const shown = await viewer.evaluate(
+        () =>
+          document
+            .querySelector("heliograph-viewer")
+            .shadowRoot.querySelector('[data-stat="latency"]').textContent,
+      );
       assert.match(shown, /^\d+\.\d \/ \d+(\.\d)? ms$/);
       assert.ok(stats.latencyP50 > 0, `latency ${stats.latencyP50}`);
-      assert.ok(stats.bitrate > 0 && stats.frame.trianglesDrawn > 0n, "no bitrate or no triangles");
+      assert.ok(
+        stats.bitrate > 0 && stats.frame.trianglesDrawn > 0n,
+        "no bitrate or no triangles",
+      );
       await settled(viewer);
       const change = await difference(viewer);
-      assert.ok(change > minChange, `the picture changed by ${change.toFixed(2)} only`);
+      assert.ok(
+        change > minChange,
+        `the picture changed by ${change.toFixed(2)} only`,
+      );
       await shot(viewer, "6-turned");
     });
 
     await step("the turned view is the worker's view, too", async () => {
-      const { psnr } = await comparePicture(viewer, await rest.snapshot(id, 1280, 720));
+      const { psnr } = await comparePicture(
+        viewer,
+        await rest.snapshot(id, 1280, 720),
+      );
       console.log(`      PSNR ${psnr.toFixed(1)} dB`);
-      assert.ok(psnr >= minPsnr, `PSNR ${psnr.toFixed(1)} dB is below ${minPsnr} dB`);
+      assert.ok(
+        psnr >= minPsnr,
+        `PSNR ${psnr.toFixed(1)} dB is below ${minPsnr} dB`,
+      );
     });
 
-    await step("zoom, keys and frame-all move the view and bring it back", async () => {
-      await viewer.keyboard.press("f");
-      await settled(viewer);
-      await rememberPicture(viewer);
-      await viewer.mouse.move(640, 360);
-      await viewer.mouse.wheel(0, -600);
-      await until("a zoomed picture", async () => (await difference(viewer)) > minChange);
-      await viewer.mouse.dblclick(600, 380);
-      await settled(viewer);
-      await viewer.keyboard.press("f");
-      await until("the whole model", async () => (await difference(viewer)) < minChange / 2);
-    });
+    await step(
+      "zoom, keys and frame-all move the view and bring it back",
+      async () => {
+        await viewer.keyboard.press("f");
+        await settled(viewer);
+        await rememberPicture(viewer);
+        await viewer.mouse.move(640, 360);
+        await viewer.mouse.wheel(0, -600);
+        await until(
+          "a zoomed picture",
+          async () => (await difference(viewer)) > minChange,
+        );
+        await viewer.mouse.dblclick(600, 380);
+        await settled(viewer);
+        await viewer.keyboard.press("f");
+        await until(
+          "the whole model",
+          async () => (await difference(viewer)) < minChange / 2,
+        );
+      },
+    );
 
     await step("the picture follows the window", async () => {
       await viewer.setViewportSize({ width: 900, height: 600 });
-      await until("the new size", () => viewer.evaluate(() => document.querySelector("heliograph-viewer").video.videoWidth === 900));
+      await until("the new size", () =>
+        viewer.evaluate(
+          () =>
+            document.querySelector("heliograph-viewer").video.videoWidth ===
+            900,
+        ),
+      );
       await viewer.setViewportSize({ width: 1280, height: 720 });
     });
 
     await step("a reload comes back", async () => {
       await viewer.reload();
-      await until("a connection", async () => (await stateOf(viewer)) === "connected");
+      await until(
+        "a connection",
+        async () => (await stateOf(viewer)) === "connected",
+      );
       await settled(viewer);
     });
 
     await step("a second viewer asks before it takes over", async () => {
       const other = await context.newPage();
       const { token } = await rest.viewerToken(id);
-      await other.goto(`${new URL(ready.dashboard).origin}/viewer/#account=${ready.accountId}&session=${id}&token=${encodeURIComponent(token)}`);
+      await other.goto(
+        `${new URL(ready.dashboard).origin}/viewer/#account=${ready.accountId}&session=${id}&token=${encodeURIComponent(token)}`,
+      );
       await other.getByRole("button", { name: "Take over" }).click();
-      await until("the second connection", async () => (await stateOf(other)) === "connected");
-      await until("the first to step back", async () => (await stateOf(viewer)) === "failed");
+      await until(
+        "the second connection",
+        async () => (await stateOf(other)) === "connected",
+      );
+      await until(
+        "the first to step back",
+        async () => (await stateOf(viewer)) === "failed",
+      );
       await other.close();
       await viewer.getByRole("button", { name: "Take over" }).click();
-      await until("the first again", async () => (await stateOf(viewer)) === "connected");
+      await until(
+        "the first again",
+        async () => (await stateOf(viewer)) === "connected",
+      );
     });
 
     await step("the log is shown", async () => {
@@ -150,8 +250,12 @@ await withBrowser(async (context, problems) => {
 
     await step("the lease is extended", async () => {
       await dashboard.getByRole("button", { name: `Extend ${id}` }).click();
-      await dashboard.getByRole("button", { name: "Extend", exact: true }).click();
-      await dashboard.locator(`[data-session="${id}"]`, { hasText: /of 60 min left/ }).waitFor();
+      await dashboard
+        .getByRole("button", { name: "Extend", exact: true })
+        .click();
+      await dashboard
+        .locator(`[data-session="${id}"]`, { hasText: /of 60 min left/ })
+        .waitFor();
       assert.equal((await rest.get(id)).maxLeaseTimeMinutes, 60);
     });
 
@@ -166,10 +270,15 @@ await withBrowser(async (context, problems) => {
       await shot(dashboard, "9-stopped");
     });
   } catch (error) {
-    for (const [i, page] of context.pages().entries()) await shot(page, `failure-${i}`).catch(() => {});
-    console.log(`state of the viewer: ${JSON.stringify(await viewer?.evaluate(() => document.querySelector("heliograph-viewer")?.state).catch(() => null))}`);
-    console.log(`log of the worker:\n${await rest.log(id).catch((e) => e.message)}`);
-    if (problems.length > 0) console.log(`problems in the pages:\n${problems.join("\n")}`);
+    for (const [i, page] of context.pages().entries())
+      await shot(page, `failure-${i}`).catch(() => {});
+    const state = await viewer?.evaluate(() => document.querySelector("heliograph-viewer")?.state).catch(() => null);
+    console.log(`state of the viewer: ${JSON.stringify(state)}`);
+    console.log(
+      `log of the worker:\n${await rest.log(id).catch((e) => e.message)}`,
+    );
+    if (problems.length > 0)
+      console.log(`problems in the pages:\n${problems.join("\n")}`);
     throw error;
   }
   // What the service refuses, such as the wrong key, the browser reports as an error of the console, too.

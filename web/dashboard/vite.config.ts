@@ -8,7 +8,9 @@ const outDir = resolve(import.meta.dirname, "../../internal/webui/dist");
 export default defineConfig({
   root: import.meta.dirname,
   base: "/",
-  plugins: [{ name: "remove-old-assets", apply: "build", buildStart: () => rmSync(resolve(outDir, "assets"), { recursive: true, force: true }) }],
+  plugins: [
+    { name: "remove-old-assets", apply: "build", buildStart: () => rmSync(resolve(outDir, "assets"), { recursive: true, force: true }) },
+  ],
   build: {
     outDir,
     emptyOutDir: false, // it holds a committed placeholder

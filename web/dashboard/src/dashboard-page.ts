@@ -26,7 +26,12 @@ export function dashboardPage(options: DashboardOptions, signal: AbortSignal): H
   const draw = () => {
     list.removeAttribute("aria-busy");
     empty.hidden = sessions.all.length > 0;
-    reconcile(list, sessions.all, (s) => sessionRow(s, notes.get(s.id), actions), (s) => JSON.stringify([s, notes.get(s.id)]));
+    reconcile(
+      list,
+      sessions.all,
+      (s) => sessionRow(s, notes.get(s.id), actions),
+      (s) => JSON.stringify([s, notes.get(s.id)]),
+    );
   };
   const note = (id: string, text: string) => {
     notes.set(id, text);
@@ -89,10 +94,20 @@ export function dashboardPage(options: DashboardOptions, signal: AbortSignal): H
       "header",
       {},
       el("div", { class: "brand" }, logo(), "Heliograph"),
-      el("div", { class: "who" }, el("code", { title: "Account id" }, options.account), el("button", { type: "button", class: "link", onclick: options.signOut }, "Sign out")),
+      el(
+        "div",
+        { class: "who" },
+        el("code", { title: "Account id" }, options.account),
+        el("button", { type: "button", class: "link", onclick: options.signOut }, "Sign out"),
+      ),
     ),
     trouble,
-    el("main", { class: "columns" }, el("section", { "aria-labelledby": "sessions-title" }, el("h1", { id: "sessions-title" }, "Sessions"), empty, list), el("aside", {}, createForm(create))),
+    el(
+      "main",
+      { class: "columns" },
+      el("section", { "aria-labelledby": "sessions-title" }, el("h1", { id: "sessions-title" }, "Sessions"), empty, list),
+      el("aside", {}, createForm(create)),
+    ),
   );
 }
 
@@ -115,7 +130,12 @@ function emptyState(): HTMLElement {
 }
 
 /** Makes the list show these sessions, replacing only rows that differ: what has the focus keeps it. */
-function reconcile(list: HTMLElement, sessions: readonly Session[], render: (s: Session) => HTMLElement, version: (s: Session) => string): void {
+function reconcile(
+  list: HTMLElement,
+  sessions: readonly Session[],
+  render: (s: Session) => HTMLElement,
+  version: (s: Session) => string,
+): void {
   const rows = new Map([...list.children].map((row) => [(row as HTMLElement).dataset.session, row as HTMLElement]));
   const wanted = sessions.map((session) => {
     const present = rows.get(session.id);

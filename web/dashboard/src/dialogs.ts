@@ -26,14 +26,22 @@ export function stopDialog(session: Session, stop: () => Promise<void>): void {
 /** Lets the person choose by how much the lease grows. */
 export function extendDialog(session: Session, extend: (totalMinutes: number) => Promise<void>): void {
   const problem = el("p", { class: "problem", role: "alert", hidden: true });
-  const select = el("select", {}, ...extensions.map((m) => el("option", { value: String(m) }, m < 60 ? `${m} minutes` : `${m / 60} ${m === 60 ? "hour" : "hours"}`)));
+  const select = el(
+    "select",
+    {},
+    ...extensions.map((m) => el("option", { value: String(m) }, m < 60 ? `${m} minutes` : `${m / 60} ${m === 60 ? "hour" : "hours"}`)),
+  );
   select.value = "30";
   const confirm = el("button", { class: "primary", type: "button", "data-action": "confirm-extend" }, "Extend");
   const cancel = el("button", { type: "button" }, "Cancel");
   const dialog = openDialog(
     `Extend ${session.id}`,
     "dialog",
-    el("p", { class: "muted" }, `The lease is ${session.maxLeaseTimeMinutes} minutes now, of which ${session.elapsedTimeMinutes} have passed.`),
+    el(
+      "p",
+      { class: "muted" },
+      `The lease is ${session.maxLeaseTimeMinutes} minutes now, of which ${session.elapsedTimeMinutes} have passed.`,
+    ),
     el("label", {}, "Add", select),
     problem,
     el("div", { class: "buttons" }, cancel, confirm),
@@ -56,7 +64,12 @@ function act(button: HTMLButtonElement, problem: HTMLElement, close: () => void,
 export function logDialog(rest: RestClient, id: string): void {
   const text = el("pre", { class: "log", tabindex: "0" }, "Loading…");
   const close = el("button", { type: "button" }, "Close");
-  const dialog = openDialog(`Log of ${id}`, "dialog wide", text, el("div", { class: "buttons" }, el("span", { class: "hint grow" }, "Follows while it is open."), close));
+  const dialog = openDialog(
+    `Log of ${id}`,
+    "dialog wide",
+    text,
+    el("div", { class: "buttons" }, el("span", { class: "hint grow" }, "Follows while it is open."), close),
+  );
   close.addEventListener("click", dialog.close);
   const refresh = async () => {
     const atEnd = text.scrollTop + text.clientHeight >= text.scrollHeight - 8;

@@ -29,12 +29,7 @@ export function sessionRow(session: Session, note: string | undefined, actions: 
   return el(
     "li",
     { class: `session ${session.status.toLowerCase()}`, "data-session": session.id },
-    el(
-      "div",
-      { class: "head" },
-      el("h3", {}, session.id),
-      el("span", { class: "badge" }, session.status),
-    ),
+    el("div", { class: "head" }, el("h3", {}, session.id), el("span", { class: "badge" }, session.status)),
     el("p", { class: "facts" }, ...facts(session)),
     ...(over ? [] : [leaseBar(session)]),
     ...(explanation ? [el("p", { class: session.status === "Error" || note ? "problem" : "muted" }, explanation)] : []),

@@ -10,7 +10,13 @@ export interface SignInOptions {
 }
 
 export function signInPage(options: SignInOptions): HTMLElement {
-  const id = el("input", { name: "account", autocomplete: "username", required: true, spellcheck: "false", placeholder: "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx" });
+  const id = el("input", {
+    name: "account",
+    autocomplete: "username",
+    required: true,
+    spellcheck: "false",
+    placeholder: "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx",
+  });
   const key = el("input", { name: "key", type: "password", autocomplete: "current-password", required: true });
   const problem = el("p", { class: "problem", role: "alert", hidden: true });
   const button = el("button", { class: "primary", type: "submit" }, "Sign in");
@@ -47,7 +53,15 @@ export function signInPage(options: SignInOptions): HTMLElement {
       el("label", {}, "Account key", key),
       problem,
       button,
-      el("p", { class: "hint" }, "Where are they? ", el("code", {}, "heliograph serve --dev"), " prints both with a link that signs in. Otherwise ask whoever runs the service: ", el("code", {}, "heliograph account list"), "."),
+      el(
+        "p",
+        { class: "hint" },
+        "Where are they? ",
+        el("code", {}, "heliograph serve --dev"),
+        " prints both with a link that signs in. Otherwise ask whoever runs the service: ",
+        el("code", {}, "heliograph account list"),
+        ".",
+      ),
     ),
   );
 }

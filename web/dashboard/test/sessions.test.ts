@@ -17,7 +17,8 @@ function service(...initial: Session[]) {
   const all = new Map(initial.map((s) => [s.id, s]));
   let broken: HeliographError | undefined;
   const rest = {
-    list: () => (broken ? Promise.reject(broken) : Promise.resolve([...all.values()].filter((s) => s.status === "Ready" || s.status === "Starting"))),
+    list: () =>
+      broken ? Promise.reject(broken) : Promise.resolve([...all.values()].filter((s) => s.status === "Ready" || s.status === "Starting")),
     get: (id: string) => {
       const s = all.get(id);
       return s ? Promise.resolve(s) : Promise.reject(new HeliographError("not-found", "none"));

@@ -74,7 +74,8 @@ export class HeliographError extends Error {
     const after = Number(response.headers.get("Retry-After") ?? NaN);
     return new HeliographError(
       reasonOf(response.status, code),
-      message || (response.status === 401 ? "The server does not accept the token." : `The server answered with status ${response.status}.`),
+      message ||
+        (response.status === 401 ? "The server does not accept the token." : `The server answered with status ${response.status}.`),
       { status: response.status, code, retryAfterMs: Number.isFinite(after) ? after * 1000 : undefined },
     );
   }

@@ -9,7 +9,16 @@ import {
   type ServerMessage,
 } from "./gen/v1/stream_pb.ts";
 
-export type { FrameRecord, LeaseInfo, LoadProgress, ModelLoaded, PickResult, SceneInfo, ServerMessage, Welcome } from "./gen/v1/stream_pb.ts";
+export type {
+  FrameRecord,
+  LeaseInfo,
+  LoadProgress,
+  ModelLoaded,
+  PickResult,
+  SceneInfo,
+  ServerMessage,
+  Welcome,
+} from "./gen/v1/stream_pb.ts";
 
 export interface Vec3 {
   x: number;
@@ -29,7 +38,10 @@ export interface Pose {
   near: number;
 }
 
-export type ClientBody = Exclude<NonNullable<MessageInitShape<typeof ClientMessageSchema>["body"]>, { case: undefined } | { case?: undefined }>;
+export type ClientBody = Exclude<
+  NonNullable<MessageInitShape<typeof ClientMessageSchema>["body"]>,
+  { case: undefined } | { case?: undefined }
+>;
 export type ServerBody = ServerMessage["body"];
 
 export function encodePose(id: number, pose: Pose): Uint8Array<ArrayBuffer> {

@@ -166,7 +166,11 @@ export class RestClient {
 
   /** Starts loading a model into the session's scene; loadStatus tells how far it is. */
   async load(id: string, uri: string, options: CallOptions = {}): Promise<string> {
-    const { id: load } = await this.#json<{ id: string }>(`${this.sessionUrl(id)}/inspector/load`, { ...options, method: "POST", body: { uri } });
+    const { id: load } = await this.#json<{ id: string }>(`${this.sessionUrl(id)}/inspector/load`, {
+      ...options,
+      method: "POST",
+      body: { uri },
+    });
     return load;
   }
 

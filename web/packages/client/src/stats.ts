@@ -27,7 +27,12 @@ const windowMs = 5000;
 export class StatsCollector {
   readonly #latencies = new Window(windowMs);
   readonly #shown = new Window(1000);
-  readonly #stages = { poseWait: new Window(windowMs), render: new Window(windowMs), encode: new Window(windowMs), queue: new Window(windowMs) };
+  readonly #stages = {
+    poseWait: new Window(windowMs),
+    render: new Window(windowMs),
+    encode: new Window(windowMs),
+    queue: new Window(windowMs),
+  };
   #frame: FrameRecord | undefined;
   #latency: { p50: number | undefined; p95: number | undefined } = { p50: undefined, p95: undefined };
   #bytes: { at: number; received: number } | undefined;

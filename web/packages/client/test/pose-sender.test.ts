@@ -39,7 +39,10 @@ describe("PoseSender", () => {
     t.sender.set(pose(3));
     expect(t.sent).toEqual([{ id: 1, x: 1 }]);
     t.nextFrame();
-    expect(t.sent).toEqual([{ id: 1, x: 1 }, { id: 2, x: 3 }]);
+    expect(t.sent).toEqual([
+      { id: 1, x: 1 },
+      { id: 2, x: 3 },
+    ]);
     t.nextFrame();
     t.nextFrame();
     expect(t.sent).toHaveLength(2);
@@ -64,7 +67,10 @@ describe("PoseSender", () => {
     t.sender.set(pose(1));
     t.nextFrame();
     vi.advanceTimersByTime(200);
-    expect(t.sent).toEqual([{ id: 1, x: 1 }, { id: 2, x: 1 }]);
+    expect(t.sent).toEqual([
+      { id: 1, x: 1 },
+      { id: 2, x: 1 },
+    ]);
     expect(t.timed).toEqual([1]); // latency counts from the first sending
     t.sender.acknowledge(2);
     t.nextFrame();

@@ -2,7 +2,10 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { RestClient, tokenExpiry, type Credential } from "../src/rest.ts";
 
 const jwt = (expires: number) => `x.${btoa(JSON.stringify({ exp: expires / 1000 }))}.y`;
-const json = (status: number, body: unknown, headers: Record<string, string> = {}) => () => new Response(JSON.stringify(body), { status, headers });
+const json =
+  (status: number, body: unknown, headers: Record<string, string> = {}) =>
+  () =>
+    new Response(JSON.stringify(body), { status, headers });
 
 /** A client whose answers are given in order; a string is the name of a network failure. */
 function setup(credential: Credential, ...answers: (string | (() => Response))[]) {
@@ -34,7 +37,9 @@ describe("RestClient", () => {
     const t = setup({ accountKey: "k/+=" }, token(1), json(200, ready), json(200, ready), token(2), json(200, ready));
     await Promise.all([t.rest.get("s"), t.rest.get("s")]);
     expect(t.asked[0]).toEqual({ method: "GET", url: "https://control.test/Accounts/acc/token", authorization: "Bearer acc:k/+=" });
-    expect(t.asked.map((a) => a.url).slice(1)).toEqual(Array(2).fill("https://control.test/accounts/acc/sessions/s?api-version=2021-01-01"));
+    expect(t.asked.map((a) => a.url).slice(1)).toEqual(
+      Array(2).fill("https://control.test/accounts/acc/sessions/s?api-version=2021-01-01"),
+    );
     await vi.advanceTimersByTimeAsync(hour - 4 * 60_000);
     await t.rest.get("s");
     expect(t.asked.at(-1)?.authorization).toMatch(/2$/);
@@ -46,7 +51,12 @@ describe("RestClient", () => {
   });
 
   it("repeats after 429 as Retry-After says, and after a network failure", async () => {
-    const t = setup({ token: "t" }, json(429, { error: { code: "TooManyRequests", message: "slow" } }, { "Retry-After": "7" }), "Failed to fetch", json(200, ready));
+    const t = setup(
+      { token: "t" },
+      json(429, { error: { code: "TooManyRequests", message: "slow" } }, { "Retry-After": "7" }),
+      "Failed to fetch",
+      json(200, ready),
+    );
     const session = t.rest.get("s");
     await vi.advanceTimersByTimeAsync(6900);
     expect(t.asked).toHaveLength(1);
@@ -80,7 +90,10 @@ describe("RestClient", () => {
     [422, "UnprocessableEntity", "invalid"],
     [500, "InternalServerError", "server"],
   ])("maps %i %s to %s", async (status, code, reason) => {
-    const t = setup({ token: "t" }, code === undefined ? () => new Response(null, { status }) : json(status, { error: { code, message: "why" } }));
+    const t = setup(
+      { token: "t" },
+      code === undefined ? () => new Response(null, { status }) : json(status, { error: { code, message: "why" } }),
+    );
     await expect(t.rest.extend("s", 60)).rejects.toMatchObject({ name: "HeliographError", reason, status, code });
   });
 
@@ -91,7 +104,10 @@ describe("RestClient", () => {
     await vi.advanceTimersByTimeAsync(1000);
     expect((await waiting).status).toBe("Ready");
 
-    const failed = setup({ token: "t" }, json(200, { id: "s", status: "Error", error: { code: "NoCapacity", message: "The host is full." } }));
+    const failed = setup(
+      { token: "t" },
+      json(200, { id: "s", status: "Error", error: { code: "NoCapacity", message: "The host is full." } }),
+    );
     await expect(failed.rest.waitReady("s")).rejects.toMatchObject({ reason: "ended", code: "NoCapacity", message: "The host is full." });
   });
 

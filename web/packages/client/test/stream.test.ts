@@ -129,7 +129,9 @@ describe("Stream", () => {
     const t = setup();
     t.stream.connect();
     await settle();
-    t.peers[0]!.handlers.serverMessage(create(ServerMessageSchema, { body: { case: "ended", value: { reason: "expired", message: "The lease is over." } } }));
+    t.peers[0]!.handlers.serverMessage(
+      create(ServerMessageSchema, { body: { case: "ended", value: { reason: "expired", message: "The lease is over." } } }),
+    );
     await settle();
     expect(t.stream.state).toEqual({ name: "ended", reason: "expired", message: "The lease is over." });
   });

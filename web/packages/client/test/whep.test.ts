@@ -52,7 +52,12 @@ describe("WhepClient", () => {
   });
 
   it("refuses what is no session description", async () => {
-    const rest = new RestClient({ endpoint: "http://control.test", account: "a", credential: { token: "t" }, fetch: () => Promise.resolve(new Response("<html>")) });
+    const rest = new RestClient({
+      endpoint: "http://control.test",
+      account: "a",
+      credential: { token: "t" },
+      fetch: () => Promise.resolve(new Response("<html>")),
+    });
     await expect(new WhepClient(rest, "s").offer("v=0", false, never)).rejects.toMatchObject({ reason: "server" });
   });
 });

@@ -89,7 +89,10 @@ export class OrbitCamera {
     for (let corner = 0; corner < 8; corner++) {
       const p = rotate(
         toCamera,
-        sub(vec(corner & 1 ? bounds.max.x : bounds.min.x, corner & 2 ? bounds.max.y : bounds.min.y, corner & 4 ? bounds.max.z : bounds.min.z), center),
+        sub(
+          vec(corner & 1 ? bounds.max.x : bounds.min.x, corner & 2 ? bounds.max.y : bounds.min.y, corner & 4 ? bounds.max.z : bounds.min.z),
+          center,
+        ),
       );
       // A corner is inside when |x| <= (distance - z) tan(fov/2); likewise y.
       distance = Math.max(distance, p.z + Math.abs(p.x) / tanX, p.z + Math.abs(p.y) / tanY);

@@ -32,7 +32,11 @@ const advice: Record<ErrorReason, string> = {
 
 const endings = {
   stopped: { title: "Session stopped", what: "The session was stopped.", advice: "Create a new one in the dashboard to go on." },
-  expired: { title: "Lease expired", what: "The session's lease has run out.", advice: "Create a new one in the dashboard; leases can be extended while they run." },
+  expired: {
+    title: "Lease expired",
+    what: "The session's lease has run out.",
+    advice: "Create a new one in the dashboard; leases can be extended while they run.",
+  },
   error: { title: "Session failed", what: "The render worker ended unexpectedly.", advice: "Its log in the dashboard may say why." },
   unknown: { title: "Session ended", what: "The session is over.", advice: "Create a new one in the dashboard to go on." },
 } as const;
@@ -49,7 +53,12 @@ export interface SceneFacts {
 export function cardFor(state: StreamState, scene: SceneFacts): Card | undefined {
   switch (state.name) {
     case "idle":
-      return { kind: "info", title: "Not connected", text: "This viewer was opened without a session and a token for it.", leadsHome: true };
+      return {
+        kind: "info",
+        title: "Not connected",
+        text: "This viewer was opened without a session and a token for it.",
+        leadsHome: true,
+      };
     case "connecting":
       return state.phase === "starting"
         ? { kind: "busy", title: "Starting", text: "A render worker is starting for this session." }
@@ -70,7 +79,9 @@ export function cardFor(state: StreamState, scene: SceneFacts): Card | undefined
       };
     case "connected":
       if (scene.loadError) {
-        const action: Card["action"] = scene.empty ? { label: "Load the sample engine", name: "sample" } : { label: "Close", name: "dismiss" };
+        const action: Card["action"] = scene.empty
+          ? { label: "Load the sample engine", name: "sample" }
+          : { label: "Close", name: "dismiss" };
         return { kind: "error", title: "The model was not loaded", text: scene.loadError.message, action };
       }
       if (scene.empty && !scene.loading) {

@@ -78,7 +78,11 @@ export class Controls {
     const ms = at - this.#speed.at;
     if (ms > 0 && ms < 100) {
       const keep = Math.exp(-ms / 40);
-      this.#speed = { yaw: this.#speed.yaw * keep + (yaw / ms) * (1 - keep), pitch: this.#speed.pitch * keep + (pitch / ms) * (1 - keep), at };
+      this.#speed = {
+        yaw: this.#speed.yaw * keep + (yaw / ms) * (1 - keep),
+        pitch: this.#speed.pitch * keep + (pitch / ms) * (1 - keep),
+        at,
+      };
     } else {
       this.#speed = { yaw: 0, pitch: 0, at };
     }
@@ -103,7 +107,8 @@ export class Controls {
   #zoom(event: WheelEvent): void {
     event.preventDefault();
     const { offsetX: x, offsetY: y } = event;
-    const newGesture = event.timeStamp - this.#wheel.at > gesturePauseMs || Math.hypot(x - this.#wheel.x, y - this.#wheel.y) > gestureMovePx;
+    const newGesture =
+      event.timeStamp - this.#wheel.at > gesturePauseMs || Math.hypot(x - this.#wheel.x, y - this.#wheel.y) > gestureMovePx;
     if (newGesture) {
       this.#o.motion.zoomAbout(undefined);
       this.#wheel = { at: event.timeStamp, x, y };

@@ -52,13 +52,18 @@ export class Overlay {
     this.#set("fps", !stats ? "–" : stats.fps === 0 && frame?.converged ? "0 (still)" : String(stats.fps));
     this.#set(
       "latency",
-      stats?.latencyP50 === undefined || stats.latencyP95 === undefined ? "– (move the view)" : `${stats.latencyP50.toFixed(1)} / ${milliseconds(stats.latencyP95)}`,
+      stats?.latencyP50 === undefined || stats.latencyP95 === undefined
+        ? "– (move the view)"
+        : `${stats.latencyP50.toFixed(1)} / ${milliseconds(stats.latencyP95)}`,
     );
     this.#set("bitrate", bitrate(stats?.bitrate));
     this.#set("roundTrip", milliseconds(stats?.roundTrip));
     this.#set("resolution", frame ? `${frame.width} × ${frame.height}` : "–");
     this.#set("triangles", frame ? `${count(frame.trianglesDrawn)} / ${count(facts.sceneTriangles ?? 0)}` : "–");
-    this.#set("stages", stages ? [stages.poseWait, stages.render, stages.encode, stages.queue].map((ms) => ms.toFixed(1)).join(" · ") + " ms" : "–");
+    this.#set(
+      "stages",
+      stages ? [stages.poseWait, stages.render, stages.encode, stages.queue].map((ms) => ms.toFixed(1)).join(" · ") + " ms" : "–",
+    );
     this.#set("codec", stats?.codec ?? facts.codec ?? "–");
     this.#set("renderer", facts.renderer ?? "–");
     this.#set("lease", facts.leaseEndsAt === undefined ? "–" : duration((facts.leaseEndsAt - Date.now()) / 1000));

@@ -63,24 +63,57 @@ export class Shell {
   constructor(options: ShellOptions) {
     this.#options = options;
     this.#pill.append(el("i"), el("slot", { name: "title" }), this.#pillText, this.#lease);
-    this.#help = el("div", { class: "help glass", hidden: true }, el("dl", {}, ...help.flatMap(([keys, what]) => [el("dt", {}, keys), el("dd", {}, what)])));
+    this.#help = el(
+      "div",
+      { class: "help glass", hidden: true },
+      el("dl", {}, ...help.flatMap(([keys, what]) => [el("dt", {}, keys), el("dd", {}, what)])),
+    );
     this.#progress = el(
       "div",
-      { class: "progress glass", role: "progressbar", "aria-label": "Loading the model", "aria-valuemin": "0", "aria-valuemax": "100", hidden: true },
+      {
+        class: "progress glass",
+        role: "progressbar",
+        "aria-label": "Loading the model",
+        "aria-valuemin": "0",
+        "aria-valuemax": "100",
+        hidden: true,
+      },
       el("div", {}, this.#progressText, this.#progressValue),
       el("div", { class: "bar" }, this.#progressBar),
     );
     this.#buttons = {
-      frame: this.#button("Show everything (F)", icon("M4 9V5a1 1 0 0 1 1-1h4M15 4h4a1 1 0 0 1 1 1v4M20 15v4a1 1 0 0 1-1 1h-4M9 20H5a1 1 0 0 1-1-1v-4", "M9 12a3 3 0 1 0 6 0a3 3 0 1 0-6 0"), options.frameAll),
+      frame: this.#button(
+        "Show everything (F)",
+        icon(
+          "M4 9V5a1 1 0 0 1 1-1h4M15 4h4a1 1 0 0 1 1 1v4M20 15v4a1 1 0 0 1-1 1h-4M9 20H5a1 1 0 0 1-1-1v-4",
+          "M9 12a3 3 0 1 0 6 0a3 3 0 1 0-6 0",
+        ),
+        options.frameAll,
+      ),
       stats: this.#button("Statistics (I)", icon("M4 20V10M10 20V4M16 20v-7M21 20H3"), options.toggleOverlay),
-      help: this.#button("Help", icon("M9.2 9.3a2.9 2.9 0 1 1 4.2 2.6c-.9.5-1.4 1-1.4 2.1M12 17.4v.1", "M3 12a9 9 0 1 0 18 0a9 9 0 1 0-18 0"), () => this.#toggleHelp()),
+      help: this.#button(
+        "Help",
+        icon("M9.2 9.3a2.9 2.9 0 1 1 4.2 2.6c-.9.5-1.4 1-1.4 2.1M12 17.4v.1", "M3 12a9 9 0 1 0 18 0a9 9 0 1 0-18 0"),
+        () => this.#toggleHelp(),
+      ),
       full: this.#button("Full screen", icon("M14 4h6v6M20 4l-7 7M10 20H4v-6M4 20l7-7"), () => void this.#toggleFullscreen()),
     };
     this.#buttons.full.hidden = !document.fullscreenEnabled;
     this.#buttons.stats.setAttribute("aria-pressed", "false");
     this.#buttons.help.setAttribute("aria-expanded", "false");
     const toolbar = el("div", { class: "toolbar glass", role: "toolbar", "aria-label": "View" }, ...Object.values(this.#buttons));
-    this.stage = el("div", { class: "stage" }, this.video, this.#lastPicture, this.surface, this.#pill, this.#help, this.#progress, toolbar, this.#center);
+    this.stage = el(
+      "div",
+      { class: "stage" },
+      this.video,
+      this.#lastPicture,
+      this.surface,
+      this.#pill,
+      this.#help,
+      this.#progress,
+      toolbar,
+      this.#center,
+    );
   }
 
   /** Shows a state, and a card in the middle or none. */

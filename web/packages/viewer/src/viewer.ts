@@ -33,7 +33,8 @@ export interface ViewerEventMap {
 /**
  * `<heliograph-viewer>` looks at a session. Attributes: `endpoint` (origin of the control plane, default: the page's),
  * `account`, `session`, `token` (an account's or a viewer's), `max-pixels` (upper limit of the picture's area, default
- * 1920 x 1080), `home` (URL of the dashboard, for those whose session is over). It connects when it is in a document and has all it needs, and starts anew when one of them changes.
+ * 1920 x 1080), `home` (URL of the dashboard, for those whose session is over). It connects when it is in a document and
+ * has all it needs, and starts anew when one of them changes.
  *
  * Events: `statechange`, `stats` (once a second), `sceneinfo`; each carries its subject in `detail`.
  */

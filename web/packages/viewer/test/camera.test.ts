@@ -26,7 +26,11 @@ describe("OrbitCamera", () => {
     const p = c.position;
     expect(p.x).toBeCloseTo(5);
     expect(p.z).toBeCloseTo(3);
-    for (const [yaw, pitch] of [[0.3, 0.4], [2, -1], [-1, 1.5]] as const) {
+    for (const [yaw, pitch] of [
+      [0.3, 0.4],
+      [2, -1],
+      [-1, 1.5],
+    ] as const) {
       c.view = { target: vec(0, 0, 0), distance: 3, yaw, pitch };
       const forward = rotate(c.orientation, vec(0, 0, -1));
       const expected = sub(vec(0, 0, 0), c.position);
@@ -40,7 +44,12 @@ describe("OrbitCamera", () => {
 
   it.each([16 / 9, 1, 9 / 16])("frames the whole box tightly at aspect %f", (aspect) => {
     const c = camera(aspect);
-    for (const [yaw, pitch] of [[0, 0], [0.6, 0.4], [2.5, -1.2], [-1, 1.5]] as const) {
+    for (const [yaw, pitch] of [
+      [0, 0],
+      [0.6, 0.4],
+      [2.5, -1.2],
+      [-1, 1.5],
+    ] as const) {
       c.view = { ...c.view, yaw, pitch };
       c.view = c.framing(box);
       const points = corners(box).map((p) => c.project(p)!);

@@ -24,7 +24,16 @@ describe("viewportSize", () => {
 
 describe("format", () => {
   it("writes numbers for people", () => {
-    expect([0, 999, 1000, 12_345, 812_000, 1_250_000, 40_000_000, 3n * 10n ** 9n].map(count)).toEqual(["0", "999", "1.00 k", "12.3 k", "812 k", "1.25 M", "40.0 M", "3.00 G"]);
+    expect([0, 999, 1000, 12_345, 812_000, 1_250_000, 40_000_000, 3n * 10n ** 9n].map(count)).toEqual([
+      "0",
+      "999",
+      "1.00 k",
+      "12.3 k",
+      "812 k",
+      "1.25 M",
+      "40.0 M",
+      "3.00 G",
+    ]);
     expect([undefined, 900, 640_000, 8_420_000].map(bitrate)).toEqual(["–", "1 kbit/s", "640 kbit/s", "8.42 Mbit/s"]);
     expect([undefined, 9.96, 123.4].map(milliseconds)).toEqual(["–", "10.0 ms", "123 ms"]);
     expect([-5, 45, 720, 3900, 7500].map(duration)).toEqual(["0 s", "45 s", "12 min", "65 min", "2 h 05 min"]);
