@@ -272,7 +272,9 @@ await withBrowser(async (context, problems) => {
   } catch (error) {
     for (const [i, page] of context.pages().entries())
       await shot(page, `failure-${i}`).catch(() => {});
-    const state = await viewer?.evaluate(() => document.querySelector("heliograph-viewer")?.state).catch(() => null);
+    const state = await viewer
+      ?.evaluate(() => document.querySelector("heliograph-viewer")?.state)
+      .catch(() => null);
     console.log(`state of the viewer: ${JSON.stringify(state)}`);
     console.log(
       `log of the worker:\n${await rest.log(id).catch((e) => e.message)}`,
