@@ -24,8 +24,8 @@ type Config struct {
 type Engine struct {
 	threads int
 	bind    binder
-	simd    string // instruction set of the kernels
-	sky     *sky
+	simd    string      // instruction set of the kernels
+	sky     func() *sky // built by the first Prepare or Render: 35 ms that a start need not wait for
 
 	mu       sync.Mutex
 	meshes   map[*scene.Mesh]*cachedMesh
@@ -66,7 +66,7 @@ func New(c Config) (*Engine, error) {
 		threads:  c.Threads,
 		simd:     "scalar",
 		bind:     func(*frame) (kernels, func()) { return scalar{}, func() {} },
-		sky:      newStudioSky(),
+		sky:      sync.OnceValue(newStudioSky),
 		meshes:   map[*scene.Mesh]*cachedMesh{},
 		textures: map[textureKey]*cachedTexture{},
 	}

@@ -20,7 +20,8 @@ func NewPerLevel(threads int) []*Engine {
 
 // UseUniformSky lights everything evenly with radiance 1: a white furnace.
 func (e *Engine) UseUniformSky() {
-	e.sky = newSky(func([3]float64) [3]float64 { return [3]float64{1, 1, 1} })
+	uniform := newSky(func([3]float64) [3]float64 { return [3]float64{1, 1, 1} })
+	e.sky = func() *sky { return uniform }
 }
 
 // Cached counts what Prepare has built and Forget has not dropped.

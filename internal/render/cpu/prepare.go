@@ -48,7 +48,7 @@ type sampler struct {
 
 func (e *Engine) prepare(ctx context.Context, m *scene.Model, progress func(float64)) error {
 	var meshes []*scene.Mesh
-	var jobs []func()
+	jobs := []func(){func() { e.sky() }}
 	e.mu.Lock()
 	built := map[*scene.Mesh]*cachedMesh{}
 	for _, sm := range m.Meshes {

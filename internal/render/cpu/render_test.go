@@ -394,6 +394,7 @@ func psnr(a, b *image.NRGBA) float64 {
 func FuzzGeometry(f *testing.F) {
 	f.Add(uint64(1), uint8(3))
 	f.Add(uint64(77), uint8(255))
+	engines := cpu.NewPerLevel(1)
 	f.Fuzz(func(t *testing.T, seed uint64, kinds uint8) {
 		r := rand.New(rand.NewPCG(seed, uint64(kinds)))
 		wild := []float32{0, 1, -1, 1e-38, 1e-20, 1e10, -1e30, math.MaxFloat32, float32(math.Inf(1)), float32(math.NaN()), 1e-45}
@@ -426,10 +427,10 @@ func FuzzGeometry(f *testing.F) {
 			s.place(s.mesh(p, m), world)
 		}
 		v := render.View{Position: vec(), Orientation: geom.Quat{num(), num(), num(), num()}, FovY: num() + 1, Near: num()}
-		engines := cpu.NewPerLevel(1)
 		var want *image.NRGBA
 		for level, e := range engines {
 			prepare(t, e, s)
+			defer e.Forget(&s.model)
 			target := newTarget(t, e, 48, 32)
 			for range 3 {
 				if _, err := target.Render(&s.snap, v); err != nil {
@@ -441,7 +442,6 @@ func FuzzGeometry(f *testing.F) {
 			} else if !bytes.Equal(want.Pix, picture(target).Pix) {
 				t.Errorf("level %d differs from the scalar twin", level)
 			}
-			e.Forget(&s.model)
 		}
 	})
 }

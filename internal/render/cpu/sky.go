@@ -24,22 +24,36 @@ type sky struct {
 	dfg []uint32
 }
 
+// softbox is a round light of the studio: direction, the cosines where it is full and where it ends, radiance.
+type softbox struct {
+	dir          [3]float64
+	inner, outer float64
+	radiance     [3]float64
+}
+
 // studio is the built-in sky: a soft room, bright above, with a large key light, a fill and a rim light.
-func studio(d [3]float64) [3]float64 {
-	up := d[1]
-	base := 0.16 + 0.26*smoothstep(-0.6, 0.9, up) + 0.05*math.Exp(-12*up*up)
-	c := [3]float64{base * 0.97, base * 0.99, base * 1.03}
-	box := func(x, y, z, inner, outer, power float64, tint [3]float64) {
-		l := math.Sqrt(x*x + y*y + z*z)
-		a := power * smoothstep(outer, inner, (d[0]*x+d[1]*y+d[2]*z)/l)
-		for k := range c {
-			c[k] += a * tint[k]
-		}
+func studio() func(d [3]float64) [3]float64 {
+	boxes := []softbox{
+		{[3]float64{-0.466, 0.699, 0.543}, 0.95, 0.86, [3]float64{2.68, 2.6, 2.47}},
+		{[3]float64{0.873, 0.321, 0.367}, 0.97, 0.88, [3]float64{1.01, 1.08, 1.19}},
+		{[3]float64{0.169, 0.507, -0.845}, 0.96, 0.84, [3]float64{1.5, 1.5, 1.5}},
 	}
-	box(-0.6, 0.9, 0.7, 0.95, 0.86, 2.6, [3]float64{1.03, 1, 0.95})
-	box(0.95, 0.35, 0.4, 0.97, 0.88, 1.1, [3]float64{0.92, 0.98, 1.08})
-	box(0.2, 0.6, -1, 0.96, 0.84, 1.5, [3]float64{1, 1, 1})
-	return c
+	return func(d [3]float64) [3]float64 {
+		base := 0.16 + 0.26*smoothstep(-0.6, 0.9, d[1]) + 0.05*max(0, 1-6*d[1]*d[1])
+		c := [3]float64{base * 0.97, base * 0.99, base * 1.03}
+		for i := range boxes {
+			b := &boxes[i]
+			cos := d[0]*b.dir[0] + d[1]*b.dir[1] + d[2]*b.dir[2]
+			if cos <= b.outer {
+				continue
+			}
+			a := smoothstep(b.outer, b.inner, cos)
+			for k := range c {
+				c[k] += a * b.radiance[k]
+			}
+		}
+		return c
+	}
 }
 
 // smoothstep goes from 0 at a to 1 at b.
@@ -48,7 +62,7 @@ func smoothstep(a, b, x float64) float64 {
 	return t * t * (3 - 2*t)
 }
 
-func newStudioSky() *sky { return newSky(studio) }
+func newStudioSky() *sky { return newSky(studio()) }
 
 // newSky prefilters radiance.
 func newSky(radiance func(dir [3]float64) [3]float64) *sky {
@@ -56,7 +70,7 @@ func newSky(radiance func(dir [3]float64) [3]float64) *sky {
 	s.project(radiance)
 	total := int32(0)
 	for l := range skyLevels {
-		s.size[l] = int32([...]int{96, 64, 48, 32}[min(l, 3)])
+		s.size[l] = int32([skyLevels]int{96, 64, 48, 32, 24, 24, 24, 24, 16, 16, 16, 16}[l])
 		s.offset[l] = total
 		total += s.size[l] * s.size[l]
 	}
@@ -108,9 +122,9 @@ func shBasis(d [3]float64) [9]float64 {
 
 // prefilter convolves the sky with the GGX lobe of level l seen head-on (Karis 2013).
 func (s *sky) prefilter(l int, radiance func([3]float64) [3]float64) {
-	const samples = 64
 	n := int(s.size[l])
 	rough := float64(l) / (skyLevels - 1)
+	halves := sampleGGX(min(32*l+16, 256), rough*rough) // wide lobes need more samples, but vary slowly
 	for y := range n {
 		for x := range n {
 			dir := octDecode(float64(x)/float64(n-1), float64(y)/float64(n-1))
@@ -118,8 +132,7 @@ func (s *sky) prefilter(l int, radiance func([3]float64) [3]float64) {
 			if l > 0 {
 				sum, weight = [3]float64{}, 0
 				t, b := frameAround(dir)
-				for i := range samples {
-					h := sampleGGX(i, samples, rough*rough)
+				for _, h := range halves {
 					w := 2*h[2]*h[2] - 1
 					if w <= 0 {
 						continue
@@ -170,13 +183,17 @@ func frameAround(n [3]float64) (t, b [3]float64) {
 	return t, cross64(n, t)
 }
 
-// sampleGGX is half vector i of n distributed like GGX with the given alpha, around +Z (Hammersley points).
-func sampleGGX(i, n int, alpha float64) [3]float64 {
-	u := (float64(i) + 0.5) / float64(n)
-	cos := math.Sqrt((1 - u) / (1 + (alpha*alpha-1)*u))
-	sin := math.Sqrt(1 - cos*cos)
-	s, c := math.Sincos(2 * math.Pi * halton(i+1, 2))
-	return [3]float64{sin * c, sin * s, cos}
+// sampleGGX returns n half vectors distributed like GGX with the given alpha, around +Z (Hammersley points).
+func sampleGGX(n int, alpha float64) [][3]float64 {
+	out := make([][3]float64, n)
+	for i := range out {
+		u := (float64(i) + 0.5) / float64(n)
+		cos := math.Sqrt((1 - u) / (1 + (alpha*alpha-1)*u))
+		sin := math.Sqrt(1 - cos*cos)
+		s, c := math.Sincos(2 * math.Pi * halton(i+1, 2))
+		out[i] = [3]float64{sin * c, sin * s, cos}
+	}
+	return out
 }
 
 // halton is element i >= 1 of the van der Corput sequence in the given base.
@@ -197,12 +214,12 @@ func splitSum() []uint32 {
 		rough := max(float64(r)/(lutSize-1), minRoughness)
 		alpha := rough * rough
 		a2 := alpha * alpha
+		halves := sampleGGX(samples, alpha)
 		for i := range lutSize {
 			nv := max(float64(i)/(lutSize-1), 1e-3)
 			v := [3]float64{math.Sqrt(1 - nv*nv), 0, nv}
 			var scale, bias float64
-			for k := range samples {
-				h := sampleGGX(k, samples, alpha)
+			for _, h := range halves {
 				vh := v[0]*h[0] + v[2]*h[2]
 				nl := 2*vh*h[2] - v[2]
 				if nl <= 0 || vh <= 0 {
@@ -210,7 +227,8 @@ func splitSum() []uint32 {
 				}
 				vis := 0.5 / (nl*math.Sqrt(nv*nv*(1-a2)+a2) + nv*math.Sqrt(nl*nl*(1-a2)+a2))
 				g := 4 * vis * nl * vh / h[2]
-				f := math.Pow(1-vh, 5)
+				q := (1 - vh) * (1 - vh)
+				f := q * q * (1 - vh)
 				scale += g * (1 - f)
 				bias += g * f
 			}

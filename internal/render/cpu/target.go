@@ -169,7 +169,7 @@ func checkView(v render.View) error {
 // begin sets up the frame: camera, lights, and the draws of all instances.
 func (t *Target) begin(s *scene.Snapshot, v render.View) error {
 	f := &t.frame
-	*f = frame{t: t, near: v.Near, draws: f.draws[:0], items: f.items[:0], sky: t.e.sky, lodScale: 0.5}
+	*f = frame{t: t, near: v.Near, draws: f.draws[:0], items: f.items[:0], sky: t.e.sky(), lodScale: 0.5}
 	var jitter [2]float64
 	if t.sample > 0 {
 		jitter = [2]float64{halton(t.sample, 2) - 0.5, halton(t.sample, 3) - 0.5}
