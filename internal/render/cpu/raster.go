@@ -65,7 +65,7 @@ func (t *triangle) setup(v *[3]corner, twoSided bool, width, y0, y1 int) bool {
 		p, q := &v[i], &v[(i+1)%3]
 		a, b := p.y-q.y, q.x-p.x
 		t.e[i] = a*(px-p.x) + b*(py-p.y)
-		if !(a > 0 || a == 0 && b > 0) {
+		if a < 0 || a == 0 && b <= 0 {
 			t.e[i]-- // not a top or left edge: a centre on it belongs to the neighbour
 		}
 		t.a[i], t.b[i] = a*subpixel, b*subpixel
