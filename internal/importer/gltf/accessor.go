@@ -161,7 +161,7 @@ func (l *loader) sparse(v *view, a *accessor, at string) error {
 		v.missing = true
 		return nil
 	}
-	if err := l.geometry.take(8*n, at); err != nil {
+	if err := l.take(8*n, at); err != nil {
 		return err
 	}
 	v.sparse = &sparseView{indices: make([]int64, n), values: values[s.Values.ByteOffset:]}
@@ -211,7 +211,7 @@ func vectors[V vector](l *loader, i integer, pick []uint32, at string, fill V, t
 	}
 	n := int(v.components)
 	if pick != nil && v.sparse == nil && v.data != nil {
-		if err := l.geometry.take(int64(len(pick))*int64(len(fill))*4, at); err != nil {
+		if err := l.take(int64(len(pick))*int64(len(fill))*4, at); err != nil {
 			return nil, err
 		}
 		out := slices.Repeat([]V{fill}, len(pick))
@@ -220,7 +220,7 @@ func vectors[V vector](l *loader, i integer, pick []uint32, at string, fill V, t
 		}
 		return out, nil
 	}
-	if err := l.geometry.take(v.count*int64(len(fill))*4, at); err != nil {
+	if err := l.take(v.count*int64(len(fill))*4, at); err != nil {
 		return nil, err
 	}
 	out := slices.Repeat([]V{fill}, int(v.count))
@@ -297,7 +297,7 @@ func (l *loader) indices(i, vertices integer, at string) ([]uint32, error) {
 	if v.missing {
 		return nil, errNoData(fmt.Sprintf("/accessors/%d", i))
 	}
-	if err := l.geometry.take(4*v.count, at); err != nil {
+	if err := l.take(4*v.count, at); err != nil {
 		return nil, err
 	}
 	out := make([]uint32, v.count)

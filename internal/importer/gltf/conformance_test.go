@@ -18,19 +18,20 @@ import (
 
 	"github.com/heliograph/heliograph/internal/arr"
 	"github.com/heliograph/heliograph/internal/geom"
+	"github.com/heliograph/heliograph/internal/importer"
 	"github.com/heliograph/heliograph/internal/scene"
 	"github.com/heliograph/heliograph/internal/testassets"
 )
 
 // openFile imports one file, with its folder as the root.
-func openFile(tb testing.TB, file string, opts Options) (*scene.Model, error) {
+func openFile(tb testing.TB, file string, opts importer.Options) (*scene.Model, error) {
 	tb.Helper()
 	root, err := os.OpenRoot(filepath.Dir(file))
 	if err != nil {
 		tb.Fatal(err)
 	}
 	defer root.Close()
-	return Open(context.Background(), Source{Root: root.FS(), Name: filepath.Base(file)}, opts)
+	return Open(context.Background(), importer.Source{Root: root.FS(), Name: filepath.Base(file)}, opts)
 }
 
 // TestConformance imports every valid model: its triangles and bounds are as an independent reading of the JSON says.
@@ -46,7 +47,7 @@ func TestConformance(t *testing.T) {
 		}
 		f := strings.Split(lines.Text(), "\t")
 		t.Run(f[0], func(t *testing.T) {
-			m, err := openFile(t, testassets.Path(t, f[0]), Options{})
+			m, err := openFile(t, testassets.Path(t, f[0]), importer.Options{})
 			if f[1] == "refused" {
 				if err == nil || !strings.Contains(err.Error(), f[2]) {
 					t.Fatalf("%v, want an error that says: %s", err, f[2])
@@ -177,7 +178,7 @@ func TestHostileFiles(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			start := time.Now()
-			m, err := openFile(t, file, Options{})
+			m, err := openFile(t, file, importer.Options{})
 			runtime.ReadMemStats(&after)
 			if d := time.Since(start); d > 10*time.Second {
 				t.Errorf("took %v", d)

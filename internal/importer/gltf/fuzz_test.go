@@ -12,13 +12,14 @@ import (
 	"testing/fstest"
 
 	"github.com/heliograph/heliograph/internal/arr"
+	"github.com/heliograph/heliograph/internal/importer"
 )
 
 var fuzzFiles = fstest.MapFS{"a.bin": {Data: make([]byte, 256)}}
 
 // fuzzOne imports a file: it ends in a sound model or in an error meant for a user.
 func fuzzOne(t *testing.T, data []byte) {
-	m, err := Open(context.Background(), Source{Root: fuzzFiles, Name: "model.gltf", Data: data}, Options{MemoryBudget: 32 << 20})
+	m, err := Open(context.Background(), importer.Source{Root: fuzzFiles, Name: "model.gltf", Data: data}, importer.Options{MemoryBudget: 32 << 20})
 	if err != nil {
 		if c := arr.CodeOf(err); c != arr.CodeUnprocessableEntity && c != arr.CodeBadRequest {
 			t.Errorf("error %v is not meant for a user", err)

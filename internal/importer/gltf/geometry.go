@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/heliograph/heliograph/internal/geom"
+	"github.com/heliograph/heliograph/internal/importer"
 	"github.com/heliograph/heliograph/internal/scene"
 )
 
@@ -41,7 +42,7 @@ func (l *loader) geometryJob(g *geometry) error {
 		return err
 	}
 	for i, v := range p.Positions {
-		if !finite(v[:]) {
+		if !importer.Finite(v[:]...) {
 			return fail(attr+"POSITION", "vertex %d lies at %v", i, v)
 		}
 	}
@@ -118,7 +119,7 @@ func (l *loader) triangles(g *geometry, order []uint32) error {
 		g.primitive.Indices = order[:3*count]
 		return nil
 	}
-	if err := l.geometry.take(12*count, g.at); err != nil {
+	if err := l.take(12*count, g.at); err != nil {
 		return err
 	}
 	at := func(i int64) uint32 {
@@ -163,7 +164,7 @@ func sanitize(p *scene.Primitive) {
 	}
 	for _, uv := range [][]geom.Vec2{p.UV0, p.UV1} {
 		for i := range uv {
-			if !finite(uv[i][:]) {
+			if !importer.Finite(uv[i][:]...) {
 				uv[i] = geom.Vec2{}
 			}
 		}
@@ -198,19 +199,9 @@ func repairNormals(p *scene.Primitive) {
 	}
 }
 
-// faceNormal is the unit normal of the triangle at index i, or zero. In float64: products of large coordinates overflow.
+// faceNormal is the unit normal of the triangle at index i, or zero.
 func faceNormal(p *scene.Primitive, i int) geom.Vec3 {
-	a, b, c := p.Positions[p.Indices[i]], p.Positions[p.Indices[i+1]], p.Positions[p.Indices[i+2]]
-	var u, v [3]float64
-	for k := range 3 {
-		u[k], v[k] = float64(b[k])-float64(a[k]), float64(c[k])-float64(a[k])
-	}
-	x, y, z := u[1]*v[2]-u[2]*v[1], u[2]*v[0]-u[0]*v[2], u[0]*v[1]-u[1]*v[0]
-	l := math.Sqrt(x*x + y*y + z*z)
-	if l == 0 {
-		return geom.Vec3{}
-	}
-	return geom.Vec3{float32(x / l), float32(y / l), float32(z / l)}
+	return importer.FaceNormal(p.Positions[p.Indices[i]], p.Positions[p.Indices[i+1]], p.Positions[p.Indices[i+2]])
 }
 
 // flatten gives every triangle its own vertices and flat normals, as section 3.7.2.1 asks for meshes without normals.
@@ -225,7 +216,7 @@ func (l *loader) flatten(g *geometry) error {
 			perVertex += has.bytes
 		}
 	}
-	if err := l.geometry.take(perVertex*int64(len(p.Indices)), g.at); err != nil {
+	if err := l.take(perVertex*int64(len(p.Indices)), g.at); err != nil {
 		return err
 	}
 	normals := make([]geom.Vec3, len(p.Indices))
@@ -271,13 +262,4 @@ func sign(x float32) float32 {
 		return -1
 	}
 	return 1
-}
-
-func finite(v []float32) bool {
-	for _, x := range v {
-		if f := float64(x); math.IsNaN(f) || math.IsInf(f, 0) {
-			return false
-		}
-	}
-	return true
 }

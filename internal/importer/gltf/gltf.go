@@ -18,25 +18,15 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/heliograph/heliograph/internal/arr"
+	"github.com/heliograph/heliograph/internal/importer"
 	"github.com/heliograph/heliograph/internal/scene"
 )
-
-// Options bound an import. The zero value is usable.
-type Options struct {
-	TriangleBudget int64 // most triangles, counted once per instance; 0 = no limit
-	MemoryBudget   int64 // most bytes of input, and of decoded geometry, and of decoded images; 0 = 8 GiB
-
-	// Progress may be nil. It is called with the stages "fetch" and "decode" and done from 0 to 1, never concurrently.
-	Progress func(stage string, done float64)
-}
 
 // A file may decode to so many times its own size; without such a bound a few bytes that declare a billion zeros, or
 // use one accessor a thousand times, would be a bomb. Real files stay below a tenth of it.
 const (
 	freeGeometry    = 64 << 20
 	geometryPerByte = 256
-	freeImages      = 576 << 20 // one image of 8192 x 8192 needs 256 MiB, and as much again while it is converted
-	imagesPerByte   = 64
 )
 
 // supported lists the extensions this importer implements.
@@ -55,9 +45,9 @@ var cosmetic = []string{
 
 // Open imports a model. A file that cannot be imported is an *arr.Error with CodeUnprocessableEntity whose Target is the
 // JSON pointer of the culprit; one over the budget has CodeBadRequest. ctx ends the work early with its error.
-func Open(ctx context.Context, src Source, opts Options) (*scene.Model, error) {
+func Open(ctx context.Context, src importer.Source, opts importer.Options) (*scene.Model, error) {
 	if opts.MemoryBudget == 0 {
-		opts.MemoryBudget = 8 << 30
+		opts.MemoryBudget = importer.DefaultMemoryBudget
 	}
 	l := &loader{src: src, opts: opts}
 	l.report("fetch", 0)
@@ -70,13 +60,13 @@ func Open(ctx context.Context, src Source, opts Options) (*scene.Model, error) {
 
 // loader is the state of one import.
 type loader struct {
-	src      Source
-	opts     Options
+	src      importer.Source
+	opts     importer.Options
 	doc      document
 	buffers  [][]byte // nil = a buffer without data
 	input    int64    // bytes read so far
-	geometry budget
-	images   budget
+	geometry importer.Budget
+	images   importer.Budget
 
 	mu       sync.Mutex // guards what follows
 	warnings []string
@@ -87,7 +77,7 @@ func (l *loader) load(ctx context.Context) (*scene.Model, error) {
 	file := l.src.Data
 	if file == nil {
 		var err error
-		if file, err = l.src.read(l.src.Name, l.opts.MemoryBudget); err != nil {
+		if file, err = l.src.Read(l.src.Name, l.opts.MemoryBudget); err != nil {
 			return nil, asError(err, "", l.src.Name)
 		}
 	}
@@ -106,7 +96,7 @@ func (l *loader) load(ctx context.Context) (*scene.Model, error) {
 	if err := l.fetch(ctx, bin); err != nil {
 		return nil, err
 	}
-	l.geometry.left.Store(min(l.opts.MemoryBudget, freeGeometry+geometryPerByte*l.input))
+	l.geometry.Set(min(l.opts.MemoryBudget, freeGeometry+geometryPerByte*l.input))
 	if err := l.validate(); err != nil {
 		return nil, err
 	}
@@ -115,7 +105,7 @@ func (l *loader) load(ctx context.Context) (*scene.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.images.left.Store(min(l.opts.MemoryBudget, freeImages+imagesPerByte*l.input))
+	l.images.Set(importer.ImageBudget(l.opts.MemoryBudget, l.input))
 	if err := l.decode(ctx, plan); err != nil {
 		return nil, err
 	}
@@ -124,7 +114,7 @@ func (l *loader) load(ctx context.Context) (*scene.Model, error) {
 		return nil, err
 	}
 	m.Measure()
-	if size := m.Bounds.Size(); !m.Bounds.IsEmpty() && !finite(size[:]) {
+	if size := m.Bounds.Size(); !m.Bounds.IsEmpty() && !importer.Finite(size[:]...) {
 		return nil, fail("", "the model is too large for 32 bit coordinates")
 	}
 	slices.Sort(l.warnings)
@@ -180,7 +170,7 @@ func (l *loader) fetch(ctx context.Context, bin []byte) error {
 		case b.ByteLength < 1:
 			return fail(at+"/byteLength", "%d bytes", b.ByteLength)
 		case b.URI != nil:
-			data, err := l.src.resolve(*b.URI, l.opts.MemoryBudget-l.input)
+			data, err := l.src.Resolve(*b.URI, l.opts.MemoryBudget-l.input)
 			if err != nil {
 				return asError(err, at+"/uri", *b.URI)
 			}
@@ -268,20 +258,12 @@ func (l *loader) warn(format string, args ...any) {
 	l.warnings = append(l.warnings, fmt.Sprintf(format, args...))
 }
 
-// budget is a number of bytes that may still be allocated.
-type budget struct{ left atomic.Int64 }
-
-func (b *budget) take(n int64, at string) error {
-	if b.left.Add(-n) < 0 {
-		return asError(errBudget(n), at, "")
+// take takes n bytes for the geometry at that place.
+func (l *loader) take(n int64, at string) error {
+	if err := l.geometry.Take(n); err != nil {
+		return asError(err, at, "")
 	}
 	return nil
-}
-
-type errBudget int64
-
-func (e errBudget) Error() string {
-	return fmt.Sprintf("%d more bytes exceed the memory allowed for this model", int64(e))
 }
 
 // fail is the error for a file that cannot be imported; at is a JSON pointer, "" = the whole file.
@@ -307,7 +289,7 @@ func asError(err error, at, name string) error {
 		name = fmt.Sprintf("%q: ", name)
 	}
 	e := arr.Errorf(arr.CodeUnprocessableEntity, "glTF%s%s: %s%v", sep(at), at, name, err)
-	if errors.As(err, new(errBudget)) {
+	if errors.As(err, new(importer.OverBudget)) {
 		e.Code = arr.CodeBadRequest
 	}
 	e.Target = at

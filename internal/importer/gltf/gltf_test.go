@@ -22,6 +22,7 @@ import (
 
 	"github.com/heliograph/heliograph/internal/arr"
 	"github.com/heliograph/heliograph/internal/geom"
+	"github.com/heliograph/heliograph/internal/importer"
 	"github.com/heliograph/heliograph/internal/scene"
 	"github.com/heliograph/heliograph/internal/testassets"
 )
@@ -29,11 +30,11 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func openText(text string, files fstest.MapFS) (*scene.Model, error) {
-	src := Source{Name: "model.gltf", Data: []byte(text)}
+	src := importer.Source{Name: "model.gltf", Data: []byte(text)}
 	if files != nil {
 		src.Root = files
 	}
-	return Open(context.Background(), src, Options{})
+	return Open(context.Background(), src, importer.Options{})
 }
 
 func mustOpen(t *testing.T, text string) *scene.Model {
@@ -243,12 +244,12 @@ func TestURIs(t *testing.T) {
 		"data:text/plain;base64,h!":  "not valid base64",
 		"data:application/gltf-buff": "not base64",
 	} {
-		_, err := Open(context.Background(), Source{Root: files, Name: "deep/model.gltf", Data: text(uri)}, Options{})
+		_, err := Open(context.Background(), importer.Source{Root: files, Name: "deep/model.gltf", Data: text(uri)}, importer.Options{})
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %v, want %q", uri, err, want)
 		}
 	}
-	if _, err := Open(context.Background(), Source{Name: "model.gltf", Data: text("a.bin")}, Options{}); err == nil {
+	if _, err := Open(context.Background(), importer.Source{Name: "model.gltf", Data: text("a.bin")}, importer.Options{}); err == nil {
 		t.Error("a model without a root could read a file")
 	}
 }
@@ -376,7 +377,7 @@ func TestTangents(t *testing.T) {
 }
 
 func TestInstancing(t *testing.T) {
-	m, err := openFile(t, testassets.Path(t, "gltf/SimpleInstancing/glTF/SimpleInstancing.gltf"), Options{})
+	m, err := openFile(t, testassets.Path(t, "gltf/SimpleInstancing/glTF/SimpleInstancing.gltf"), importer.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -392,18 +393,18 @@ func TestInstancing(t *testing.T) {
 }
 
 func TestTriangleBudget(t *testing.T) {
-	_, err := openFile(t, testassets.Path(t, "gltf/SimpleInstancing/glTF/SimpleInstancing.gltf"), Options{TriangleBudget: 1499})
+	_, err := openFile(t, testassets.Path(t, "gltf/SimpleInstancing/glTF/SimpleInstancing.gltf"), importer.Options{TriangleBudget: 1499})
 	if arr.CodeOf(err) != arr.CodeBadRequest || !strings.Contains(err.Error(), "1499 triangles") {
 		t.Errorf("%v", err)
 	}
-	if _, err = openFile(t, testassets.Path(t, "gltf/SimpleInstancing/glTF/SimpleInstancing.gltf"), Options{TriangleBudget: 1500}); err != nil {
+	if _, err = openFile(t, testassets.Path(t, "gltf/SimpleInstancing/glTF/SimpleInstancing.gltf"), importer.Options{TriangleBudget: 1500}); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestMemoryBudget(t *testing.T) {
 	for _, name := range []string{"gltf/Avocado/glTF/Avocado.gltf", "gltf/Fox/glTF-Binary/Fox.glb"} {
-		_, err := openFile(t, testassets.Path(t, name), Options{MemoryBudget: 100_000})
+		_, err := openFile(t, testassets.Path(t, name), importer.Options{MemoryBudget: 100_000})
 		if arr.CodeOf(err) != arr.CodeBadRequest || !strings.Contains(err.Error(), "memory allowed") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -414,7 +415,7 @@ func TestProgressAndCancel(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var stages []string
 	last := 0.0
-	opts := Options{Progress: func(stage string, done float64) {
+	opts := importer.Options{Progress: func(stage string, done float64) {
 		if len(stages) == 0 || stages[len(stages)-1] != stage {
 			stages, last = append(stages, stage), 0
 		}
@@ -431,7 +432,7 @@ func TestProgressAndCancel(t *testing.T) {
 		t.Errorf("%s, ended at %g", d, last)
 	}
 	cancel()
-	if _, err := Open(ctx, Source{Data: []byte(`{"asset":{"version":"2.0"}}`)}, Options{}); !errors.Is(err, context.Canceled) {
+	if _, err := Open(ctx, importer.Source{Data: []byte(`{"asset":{"version":"2.0"}}`)}, importer.Options{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want context.Canceled", err)
 	}
 }
@@ -451,11 +452,11 @@ func TestDeepNodes(t *testing.T) {
 
 func TestSameModelTwice(t *testing.T) {
 	file := testassets.Path(t, "gltf/TextureSettingsTest/glTF/TextureSettingsTest.gltf")
-	a, err := openFile(t, file, Options{})
+	a, err := openFile(t, file, importer.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := openFile(t, file, Options{})
+	b, err := openFile(t, file, importer.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -467,7 +468,7 @@ func TestSameModelTwice(t *testing.T) {
 func BenchmarkMachine10k(b *testing.B) {
 	file := testassets.Path(b, "scale/machine10k.glb")
 	for b.Loop() {
-		if _, err := openFile(b, file, Options{}); err != nil {
+		if _, err := openFile(b, file, importer.Options{}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/heliograph/heliograph/internal/geom"
+	"github.com/heliograph/heliograph/internal/importer"
 	"github.com/heliograph/heliograph/internal/scene"
 )
 
@@ -203,7 +204,7 @@ func (l *loader) instances(m *scene.Model, i int, at string) error {
 		count = n
 	}
 	const nodeBytes = 256
-	if err := l.geometry.take(nodeBytes*int64(max(count, 0)), at); err != nil {
+	if err := l.take(nodeBytes*int64(max(count, 0)), at); err != nil {
 		return err
 	}
 	mesh, name := m.Nodes[i].Mesh, m.Nodes[i].Name
@@ -220,7 +221,7 @@ func (l *loader) instances(m *scene.Model, i int, at string) error {
 			s = scale[k]
 		}
 		local := geom.TRS(t, r, s)
-		if !finite(local[:]) {
+		if !importer.Finite(local[:]...) {
 			return fail(at, "instance %d is not placed at finite numbers", k)
 		}
 		m.Nodes[i].Children = append(m.Nodes[i].Children, len(m.Nodes))
@@ -232,7 +233,7 @@ func (l *loader) instances(m *scene.Model, i int, at string) error {
 // unitQuat normalizes a rotation; one without a direction is none.
 func unitQuat(q geom.Vec4) geom.Quat {
 	l := geom.Vec3{geom.Vec3{q[0], q[1], q[2]}.Len(), q[3]}.Len()
-	if !(l > 1e-12) || !finite(q[:]) {
+	if !(l > 1e-12) || !importer.Finite(q[:]...) {
 		return geom.Quat{0, 0, 0, 1}
 	}
 	return geom.Quat{q[0] / l, q[1] / l, q[2] / l, q[3] / l}

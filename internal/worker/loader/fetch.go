@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/heliograph/heliograph/internal/arr"
-	"github.com/heliograph/heliograph/internal/importer/gltf"
+	"github.com/heliograph/heliograph/internal/importer"
 	"github.com/heliograph/heliograph/internal/scene"
 )
 
@@ -75,7 +75,7 @@ func (l *Loader) loadURL(ctx context.Context, u *url.URL, p Progress) (*scene.Mo
 	if _, err := f.get(f.name); err != nil { // first, so that its progress is shown
 		return nil, err
 	}
-	m, err := l.openGLTF(ctx, gltf.Source{Root: f, Name: f.name}, func(stage string, done float64) {
+	m, err := l.openGLTF(ctx, importer.Source{Root: f, Name: f.name}, func(stage string, done float64) {
 		if stage != StageFetch { // that is over, all but the files that the model refers to
 			p(stage, done)
 		}

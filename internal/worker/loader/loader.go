@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/heliograph/heliograph/internal/arr"
+	"github.com/heliograph/heliograph/internal/importer"
 	"github.com/heliograph/heliograph/internal/importer/builtin"
 	"github.com/heliograph/heliograph/internal/importer/gltf"
 	"github.com/heliograph/heliograph/internal/scene"
@@ -115,7 +116,7 @@ func (l *Loader) loadFile(ctx context.Context, name string, p Progress) (*scene.
 		case !info.Mode().IsRegular():
 			return nil, arr.Errorf(arr.CodeBadRequest, "%q is not a file.", name)
 		}
-		return l.openGLTF(ctx, gltf.Source{Root: root.FS(), Name: filepath.ToSlash(rel)}, p)
+		return l.openGLTF(ctx, importer.Source{Root: root.FS(), Name: filepath.ToSlash(rel)}, p)
 	}
 	if !below {
 		return nil, arr.Errorf(arr.CodeForbidden, "%q is not below a directory that models may come from.", name)
@@ -158,6 +159,6 @@ func (l *Loader) CheckBudget(present, more int64) error {
 		"The model has %d triangles and the scene %d; a session of this size may show %d.", more, present, limit)
 }
 
-func (l *Loader) openGLTF(ctx context.Context, src gltf.Source, p Progress) (*scene.Model, error) {
-	return gltf.Open(ctx, src, gltf.Options{TriangleBudget: l.cfg.MaxTriangles, MemoryBudget: l.cfg.MaxBytes, Progress: p})
+func (l *Loader) openGLTF(ctx context.Context, src importer.Source, p Progress) (*scene.Model, error) {
+	return gltf.Open(ctx, src, importer.Options{TriangleBudget: l.cfg.MaxTriangles, MemoryBudget: l.cfg.MaxBytes, Progress: p})
 }

@@ -1,4 +1,4 @@
-package gltf
+package importer
 
 import (
 	"encoding/base64"
@@ -17,23 +17,24 @@ type Source struct {
 	Data []byte // contents of the main file; nil = read it from Root
 }
 
-var errNoFile = errors.New("there is no such file beside the model")
+// ErrNoFile is the error of a reference to a file that does not exist.
+var ErrNoFile = errors.New("there is no such file beside the model")
 
-// read returns the file name inside the root, no larger than limit bytes.
-func (s Source) read(name string, limit int64) ([]byte, error) {
+// Read returns the file name inside the root, no larger than limit bytes.
+func (s Source) Read(name string, limit int64) ([]byte, error) {
 	if s.Root == nil {
 		return nil, errors.New("the model refers to another file, but was given without its folder")
 	}
 	info, err := fs.Stat(s.Root, name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, errNoFile
+		return nil, ErrNoFile
 	case err != nil:
 		return nil, errors.New("the file cannot be read")
 	case !info.Mode().IsRegular():
 		return nil, errors.New("the file is not a regular one")
 	case info.Size() > limit:
-		return nil, errBudget(info.Size())
+		return nil, OverBudget(info.Size())
 	}
 	b, err := fs.ReadFile(s.Root, name)
 	if err != nil {
@@ -42,8 +43,9 @@ func (s Source) read(name string, limit int64) ([]byte, error) {
 	return b, nil
 }
 
-// resolve returns what a URI of the model refers to: inline data, or a file at or below the root (glTF 2.0 section 2.9).
-func (s Source) resolve(uri string, limit int64) ([]byte, error) {
+// Resolve returns what a reference of the model names: inline data of a data URI, or a file at or below the root, relative
+// to the main file. Percent signs and backslashes are understood as what exporters mean by them.
+func (s Source) Resolve(uri string, limit int64) ([]byte, error) {
 	if strings.HasPrefix(uri, "data:") {
 		return dataURI(uri)
 	}
@@ -63,12 +65,12 @@ func (s Source) resolve(uri string, limit int64) ([]byte, error) {
 		if !fs.ValidPath(full) || full == "." {
 			return nil, errors.New("the path leads out of the model's folder")
 		}
-		b, err := s.read(full, limit)
-		if !errors.Is(err, errNoFile) {
+		b, err := s.Read(full, limit)
+		if !errors.Is(err, ErrNoFile) {
 			return b, err
 		}
 	}
-	return nil, errNoFile
+	return nil, ErrNoFile
 }
 
 // dataURI decodes a base64 data URI (RFC 2397).
