@@ -38,7 +38,7 @@ type Cluster struct {
 type Mesh struct {
 	Clusters  []Cluster
 	Positions []float32 // blocks of Lane vertices: x[Lane], y[Lane], z[Lane]
-	// Surface has four words a vertex: the bits of x, y and z, then the normal as signed normalised x:11 y:11 z:10.
+	// Surface has four words a vertex: the bits of x, y and z, then the normal as packed by packNormal.
 	Surface []uint32
 	// Detail has four words a vertex, or is nil where there is nothing to hold: the bits of u0 and v0, the tangent as signed
 	// normalised x:10 y:10 z:10 and handedness:2, the colour as unsigned normalised r:8 g:8 b:8 a:8, r, g and b as square roots.
@@ -166,8 +166,7 @@ func (b *builder) vertices(verts []uint32) {
 		}
 		var normal uint32
 		if m.HasNormals {
-			n := p.Normals[v]
-			normal = snorm(n[0], 1023)&0x7ff | snorm(n[1], 1023)&0x7ff<<11 | snorm(n[2], 511)<<22
+			normal = packNormal(p.Normals[v])
 		}
 		m.Surface = append(m.Surface, math.Float32bits(pos[0]), math.Float32bits(pos[1]), math.Float32bits(pos[2]), normal)
 		if m.HasUV0 || m.HasTangents || m.HasColors {
@@ -280,6 +279,23 @@ func finiteOr0(x float32) float32 {
 
 // snorm is x in -1..1 as a two's complement integer of size full.
 func snorm(x, full float32) uint32 { return uint32(int32(math.Round(float64(clamp(x, -1, 1) * full)))) }
+
+// packNormal packs n into signed fields x:11 y:11 z:10, lowest first, such that the word shifted left until a field is on
+// top, as an integer, is the component times 1023<<21: what lies below a field counts as its fraction.
+func packNormal(n geom.Vec3) uint32 {
+	var word uint32
+	for _, f := range [3]struct {
+		v        float32
+		at, bits int
+	}{{n[0], 0, 11}, {n[1], 11, 11}, {n[2], 22, 10}} {
+		below := float64(word) / float64(uint32(1)<<f.at)
+		full := math.Ldexp(1023, f.bits-11)
+		half := math.Ldexp(1, f.bits-1)
+		i := math.Round(float64(clamp(f.v, -1, 1))*full - below)
+		word |= uint32(int32(min(max(i, -half), half-1))) & (1<<f.bits - 1) << f.at
+	}
+	return word
+}
 
 // clamp maps NaN to lo.
 func clamp(x, lo, hi float32) float32 {

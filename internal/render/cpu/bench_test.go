@@ -5,7 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/heliograph/heliograph/internal/geom"
+	"github.com/heliograph/heliograph/internal/importer/builtin"
 	"github.com/heliograph/heliograph/internal/render/cpu"
+	"github.com/heliograph/heliograph/internal/scene"
 )
 
 // cpuTime is what the process has used, user and system.
@@ -27,24 +30,34 @@ func BenchmarkFrame(b *testing.B) {
 		tris     int
 		textured bool
 		config   cpu.Config
+		uri      string // a built-in model instead of the objects
 	}{
 		{name: "100k", tris: 100_000},
 		{name: "1M", tris: 1_000_000},
 		{name: "5M", tris: 5_000_000},
 		{name: "1M-textured", tris: 1_000_000, textured: true},
+		{name: "engine", uri: "builtin://engine"},
 		{name: "1M-scalar", tris: 1_000_000, config: cpu.Config{ForceScalar: true}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			e := newEngine(b, c.config)
-			s := grid(4, c.tris)
-			if c.textured {
+			s, center, distance := newStage(), geom.Vec3{}, 11.0
+			switch {
+			case c.uri != "":
+				center, distance = addModel(b, s, c.uri)
+			case c.textured:
+				s = grid(4, c.tris)
 				addTextures(s)
+			default:
+				s = grid(4, c.tris)
 			}
 			prepare(b, e, s)
 			target := newTarget(b, e, 1280, 720)
 			angle := 0.0
 			frame := func() {
-				mustRender(b, target, s, orbit(11, angle))
+				v := orbit(distance, angle)
+				v.Position = v.Position.Add(center)
+				mustRender(b, target, s, v)
 				angle++
 			}
 			frame()
@@ -57,6 +70,19 @@ func BenchmarkFrame(b *testing.B) {
 			b.ReportMetric(float64((cpuTime(b)-start).Microseconds())/1000/float64(b.N), "cpu-ms/frame")
 		})
 	}
+}
+
+// addModel fills s with a built-in model and returns from where it fills the picture.
+func addModel(b *testing.B, s *stage, uri string) (center geom.Vec3, distance float64) {
+	b.Helper()
+	m, err := builtin.Open(b.Context(), uri, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	editor := scene.NewEditor()
+	editor.AddModel(m)
+	s.model, s.snap = *m, *editor.Snapshot()
+	return m.Bounds.Center(), 0.95 * float64(m.Bounds.Max.Sub(m.Bounds.Min).Len())
 }
 
 func addTextures(s *stage) {

@@ -20,13 +20,14 @@ const (
 type draw struct {
 	prim    *prim
 	entity  scene.EntityID
-	clip    [12]float32 // rows: x and y in subpixels times w, then w (distance along the view axis)
-	world   [12]float32 // rows: object to camera-relative world
-	normal  [9]float32  // rows: inverse transpose of world
-	eye     geom.Vec3   // camera in object space
-	eyeOK   bool
-	flip    bool // mirrored: clockwise is front
-	history int  // index of its first cluster in Target.visible
+	clip    [12]float32   // rows: x and y in subpixels times w, then w (distance along the view axis)
+	world   [12]float32   // rows: object to camera-relative world
+	normal  [9]float32    // rows: inverse transpose of world
+	eye     geom.Vec3     // camera in object space
+	eyeOK   bool          // world is not singular: eye and rays are in object space
+	rays    [3][3]float32 // as frame.ray0, rayX, rayY, but in object space; in world space if !eyeOK
+	flip    bool          // mirrored: clockwise is front
+	history int           // index of its first cluster in Target.visible
 }
 
 // item is one cluster of one draw that is to be rasterised.
@@ -46,8 +47,8 @@ type frame struct {
 	draws            []draw
 	items            []item
 	toLight          [3]float32
-	lightColor       [3]float32
-	lit              bool // lightColor is not black
+	lightColor       [3]float32 // over pi
+	lit              bool       // lightColor is not black
 	sky              *sky
 	skyIntensity     float32
 	background       [3]float32 // linear
@@ -121,7 +122,7 @@ func (f *frame) addInstance(in *scene.Instance, prims []*prim, history int) {
 		d.clip[4+k] = float32(subpixel * (-c.focal*y + c.centerY*z))
 		d.clip[8+k] = float32(z)
 	}
-	d.invert(&rel)
+	d.invert(f, &rel)
 	for _, p := range prims {
 		d.prim, d.history = p, history
 		history += len(p.Clusters)
@@ -130,7 +131,7 @@ func (f *frame) addInstance(in *scene.Instance, prims []*prim, history int) {
 }
 
 // invert derives what needs the inverse of the linear part. A singular one keeps cofactor normals and skips cone culling.
-func (d *draw) invert(m *[3][4]float64) {
+func (d *draw) invert(f *frame, m *[3][4]float64) {
 	row := func(r int) [3]float64 { return [3]float64{m[r][0], m[r][1], m[r][2]} }
 	cof := [3][3]float64{cross64(row(1), row(2)), cross64(row(2), row(0)), cross64(row(0), row(1))}
 	det := m[0][0]*cof[0][0] + m[0][1]*cof[0][1] + m[0][2]*cof[0][2]
@@ -156,6 +157,16 @@ func (d *draw) invert(m *[3][4]float64) {
 		d.eye[k] = float32(-(cof[0][k]*m[0][3] + cof[1][k]*m[1][3] + cof[2][k]*m[2][3]) / det)
 	}
 	d.eyeOK = det != 0 && finite(d.eye)
+	d.rays = [3][3]float32{f.ray0, f.rayX, f.rayY}
+	for i, r := range d.rays {
+		for k := range 3 {
+			d.rays[i][k] = float32((cof[0][k]*float64(r[0]) + cof[1][k]*float64(r[1]) + cof[2][k]*float64(r[2])) / det)
+		}
+		d.eyeOK = d.eyeOK && finite(d.rays[i])
+	}
+	if !d.eyeOK {
+		d.rays = [3][3]float32{f.ray0, f.rayX, f.rayY}
+	}
 }
 
 func cross64(a, b [3]float64) [3]float64 {

@@ -36,7 +36,8 @@ typedef struct { // item
 
 typedef struct {
 	float clip[12], world[12], normal[9];
-	int32_t flip;
+	float eye[3], ray0[3], ray_x[3], ray_y[3];
+	int32_t flip, flat;
 	const hg_cluster *clusters;
 	const float *positions;
 	const uint32_t *surface, *detail, *triangles; // detail may be NULL
@@ -59,7 +60,7 @@ typedef struct {
 	const hg_item *items;
 	const hg_draw *draws;
 	const hg_sky *sky;
-	float ray0[3], ray_x[3], ray_y[3];
+	float ray0[3], ray_x[3], ray_y[3]; // world space
 	float to_light[3], light_color[3], background[3], sky_intensity, lod_scale;
 	int32_t lit, trilinear;
 	float *hz;

@@ -236,7 +236,7 @@ void ISA(hg_hz)(const hg_frame *f, int32_t ty0, int32_t ty1) {
 typedef struct {
 	const hg_frame *f;
 	const hg_draw *d;
-	v3 dir, geometric;
+	v3 facing;
 	vf w0, w1, w2;
 	vi back;
 	vi normal[3], tangent[3], color[3]; // packed, by corner
@@ -254,35 +254,45 @@ static inline void uv_set(surface *s, int set, vi t[3][2], const vf du[2], const
 	}
 }
 
-// locate takes the vertices from the triangle id, whose item's first vertex and triangle are fv and ft.
-static inline void locate(surface *s, vi id, vi fv, vi ft, vf fx, vf fy) {
-	const hg_frame *f = s->f;
-	const hg_draw *d = s->d;
+static inline v3 to_world(const hg_draw *d, v3 p) {
 	const float *m = d->world;
+	return (v3){p.x * m[0] + p.y * m[1] + p.z * m[2] + m[3], p.x * m[4] + p.y * m[5] + p.z * m[6] + m[7],
+	            p.x * m[8] + p.y * m[9] + p.z * m[10] + m[11]};
+}
+
+static inline v3 ray(const float *r0, const float *rx, const float *ry, vf x, float y) {
+	return (v3){x * rx[0] + (y * ry[0] + r0[0]), x * rx[1] + (y * ry[1] + r0[1]), x * rx[2] + (y * ry[2] + r0[2])};
+}
+
+static inline v3 to_normal(const hg_draw *d, v3 n) {
+	return unit((v3){dot(splat3(d->normal), n), dot(splat3(d->normal + 3), n), dot(splat3(d->normal + 6), n)});
+}
+
+// locate takes the vertices from the triangle id, whose item's first vertex and triangle are fv and ft.
+static inline void locate(surface *s, vi id, vi fv, vi ft, vf fx, float fy) {
+	const hg_draw *d = s->d;
 	vi q = gatheri(d->triangles, ft + (id & 127)), vert[3];
 	v3 p[3];
 	for (int i = 0; i < 3; i++) {
 		vi x, y, z;
 		vert[i] = fv + ((q >> (8 * i)) & 255);
 		quad(d->surface, vert[i] * 4, &x, &y, &z, &s->normal[i]);
-		vf px = (vf)x, py = (vf)y, pz = (vf)z;
-		p[i] = (v3){px * m[0] + py * m[1] + pz * m[2] + m[3], px * m[4] + py * m[5] + pz * m[6] + m[7],
-		            px * m[8] + py * m[9] + pz * m[10] + m[11]};
+		p[i] = (v3){(vf)x, (vf)y, (vf)z};
+		p[i] = d->flat ? to_world(d, p[i]) : sub(p[i], splat3(d->eye));
 	}
-	v3 rx = splat3(f->ray_x), ry = splat3(f->ray_y);
-	s->dir = (v3){fy * f->ray_y[0] + (fx * f->ray_x[0] + f->ray0[0]), fy * f->ray_y[1] + (fx * f->ray_x[1] + f->ray0[1]),
-	              fy * f->ray_y[2] + (fx * f->ray_x[2] + f->ray0[2])};
+	v3 dir = ray(d->ray0, d->ray_x, d->ray_y, fx, fy);
 	v3 e1 = sub(p[1], p[0]), e2 = sub(p[2], p[0]);
 	v3 na = cross(e2, e1), nu = cross(p[0], e2), nv = cross(e1, p[0]);
-	vf da = dot(s->dir, na), inv = 1.0f / da;
-	vf u = clampf(dot(s->dir, nu) * inv, 0, 1), v = clampf(dot(s->dir, nv) * inv, 0, 1);
+	vf da = dot(dir, na), inv = 1.0f / da;
+	vf u = clampf(dot(dir, nu) * inv, 0, 1), v = clampf(dot(dir, nv) * inv, 0, 1);
 	s->w0 = 1.0f - u - v, s->w1 = u, s->w2 = v;
-	s->back = (vi)(da < 0.0f) ^ (d->flip ? -1 : 0);
-	s->geometric = sel3((vi)(da > 0.0f), (v3){-na.x, -na.y, -na.z}, na);
+	s->back = (vi)(da < 0.0f);
+	if (!d->has_normals) s->facing = sel3((vi)(da > 0.0f), (v3){-na.x, -na.y, -na.z}, na);
 	if (!d->detail) return;
 	vi uv[3][2];
 	for (int i = 0; i < 3; i++) quad(d->detail, vert[i] * 4, &uv[i][0], &uv[i][1], &s->tangent[i], &s->color[i]);
 	if (!d->mat->textured) return;
+	v3 rx = splat3(d->ray_x), ry = splat3(d->ray_y);
 	vf ax = dot(rx, na), ay = dot(ry, na);
 	vf du[2] = {(dot(rx, nu) - u * ax) * inv, (dot(ry, nu) - u * ay) * inv};
 	vf dv[2] = {(dot(rx, nv) - v * ax) * inv, (dot(ry, nv) - v * ay) * inv};
@@ -297,6 +307,11 @@ static inline vf bit_field(const surface *s, const vi w[3], int shift, int n) {
 	vf t[3];
 	for (int i = 0; i < 3; i++) t[i] = tof((vi)(w[i] << (32 - shift - n)) >> (32 - n));
 	return mix(s, t[0], t[1], t[2]);
+}
+
+// top_field interpolates a signed field that shifting by up makes a word's top bits, with all the bits below it.
+static inline vf top_field(const surface *s, const vi w[3], int up) {
+	return mix(s, tof(w[0] << up), tof(w[1] << up), tof(w[2] << up));
 }
 
 // texel wraps a coordinate and splits it into the left texel and its right neighbour's weight.
@@ -411,9 +426,8 @@ static inline void base_color(const surface *s, vf c[4]) {
 static inline v3 normal(const surface *s) {
 	const hg_draw *d = s->d;
 	const hg_material *mat = d->mat;
-	if (!d->has_normals) return unit(s->geometric);
-	v3 obj = {bit_field(s, s->normal, 0, 11), bit_field(s, s->normal, 11, 11), bit_field(s, s->normal, 22, 10) * (1023.0f / 511)};
-	v3 n = unit((v3){dot(splat3(d->normal), obj), dot(splat3(d->normal + 3), obj), dot(splat3(d->normal + 6), obj)});
+	if (!d->has_normals) return d->flat ? unit(s->facing) : to_normal(d, s->facing);
+	v3 n = to_normal(d, (v3){top_field(s, s->normal, 21), top_field(s, s->normal, 10), top_field(s, s->normal, 0)});
 	vf side = mat->double_sided ? sel(s->back, SPLAT(-1), SPLAT(1)) : SPLAT(1);
 	n = scale(n, side);
 	if (!mat->normal.tex || !d->has_tangents) return n;
@@ -429,50 +443,35 @@ static inline v3 normal(const surface *s) {
 	return unit((v3){tan.x * x + bit.x * y + n.x * z, tan.y * x + bit.y * y + n.y * z, tan.z * x + bit.z * y + n.z * z});
 }
 
-static inline vf dfg_mix(const vi t[4], int shift, vf fx, vf fy) {
-	vf t00 = tof((t[0] >> shift) & 0xffff), t10 = tof((t[1] >> shift) & 0xffff);
-	vf t01 = tof((t[2] >> shift) & 0xffff), t11 = tof((t[3] >> shift) & 0xffff);
-	vf a = (t10 - t00) * fx + t00, b = (t11 - t01) * fx + t01;
-	return ((b - a) * fy + a) * (1.0f / 65535);
-}
-
-static inline void lookup_dfg(const hg_sky *s, vf nv, vf rough, vf *scale_f, vf *bias_f) {
-	vf x = nv * (float)(HG_LUT - 1), y = rough * (float)(HG_LUT - 1);
-	vi xi = mini(vtrunc(x), SPLATI(HG_LUT - 2)), yi = mini(vtrunc(y), SPLATI(HG_LUT - 2));
-	vf fx = x - tof(xi), fy = y - tof(yi);
-	vi i = yi * HG_LUT + xi, t[4];
-	pair(s->dfg, i, &t[0], &t[1]);
-	pair(s->dfg, i + HG_LUT, &t[2], &t[3]);
-	*scale_f = dfg_mix(t, 0, fx, fy), *bias_f = dfg_mix(t, 16, fx, fy);
-}
-
 static inline vf copysign_v(vf x, vf sign) { return (vf)(((vi)x & 0x7fffffff) | ((vi)sign & (int32_t)0x80000000)); }
+
+// table is a bilinear lookup in a table of three components, row after row of cells; x is in 0..cells-1.
+static inline void table(const uint32_t *cells, vi first, vi stride, vf x, vf y, vf c[3]) {
+	vi fixed = vtrunc(x * 32768.0f), yi = vtrunc(y), w = fixed & 32767, weights = (w << 16) - w + 32767;
+	vf fy = y - tof(yi);
+	vi i = (first + yi * stride + (fixed >> 15)) * 4, a[4], b[4];
+	quad(cells, i, &a[0], &a[1], &a[2], &a[3]);
+	quad(cells, i + stride * 4, &b[0], &b[1], &b[2], &b[3]);
+	for (int k = 0; k < 3; k++) {
+		vf up = tof(madd(a[k], weights)), down = tof(madd(b[k], weights));
+		c[k] = ((down - up) * fy + up) * (1.0f / (32767.0f * 32767.0f));
+	}
+}
 
 static inline v3 sky_radiance(const hg_sky *s, v3 d, vf rough) {
 	vi level = vtrunc(rough * (float)(HG_SKY_LEVELS - 1) + 0.5f);
 	vf inv = 1.0f / maxf(absf(d.x) + absf(d.y) + absf(d.z), SPLAT(1e-20f));
 	vf x = d.x * inv, z = d.z * inv;
 	vi down = (vi)(d.y < 0.0f);
-	vf fx_ = copysign_v(1.0f - absf(z), x), fz_ = copysign_v(1.0f - absf(x), z);
-	x = sel(down, fx_, x), z = sel(down, fz_, z);
+	vf fx = copysign_v(1.0f - absf(z), x), fz = copysign_v(1.0f - absf(x), z), c[3];
+	x = sel(down, fx, x), z = sel(down, fz, z);
 	int first = level[0];
 	vi n = SPLATI(s->size[first]), offset = SPLATI(s->offset[first]);
 	if (bits(level == first) != ALL) n = gatheri(s->size, level), offset = gatheri(s->offset, level);
 	vf most = tof(n - 1);
 	vf u = minf(maxf((x * 0.5f + 0.5f) * most, SPLAT(0)), most), v = minf(maxf((z * 0.5f + 0.5f) * most, SPLAT(0)), most);
-	vi xi = mini(vtrunc(u), n - 2), yi = mini(vtrunc(v), n - 2);
-	vf fx = u - tof(xi), fy = v - tof(yi);
-	vi i = offset + yi * n + xi, t00, t10, t01, t11;
-	pair(s->specular, i, &t00, &t10);
-	pair(s->specular, i + n, &t01, &t11);
-	vf c[3];
-	for (int k = 0; k < 3; k++) {
-		int shift = 11 * k, full = k == 2 ? 1023 : 2047;
-		vf p00 = tof((t00 >> shift) & full), p10 = tof((t10 >> shift) & full);
-		vf p01 = tof((t01 >> shift) & full), p11 = tof((t11 >> shift) & full);
-		vf a = (p10 - p00) * fx + p00, b = (p11 - p01) * fx + p01, e = (b - a) * fy + a;
-		c[k] = e * e * (16.0f / (float)(full * full));
-	}
+	table(s->specular, offset, n, u, v, c);
+	for (int k = 0; k < 3; k++) c[k] = c[k] * c[k] * 16.0f;
 	return (v3){c[0], c[1], c[2]};
 }
 
@@ -485,8 +484,25 @@ static inline void sky_irradiance(const hg_sky *s, v3 n, vf c[3]) {
 	}
 }
 
+// eye_ray is what shading needs of a pixel, whatever it shows.
+typedef struct {
+	v3 view;              // unit, to the eye
+	vf half_length, t5;   // of view plus light direction: 1/length; (1 - its cosine with view)^5
+} eye_ray;
+
+static inline eye_ray look(const hg_frame *f, vf fx, float fy) {
+	eye_ray e;
+	v3 dir = ray(f->ray0, f->ray_x, f->ray_y, fx, fy);
+	e.view = scale(dir, -1.0f / vsqrt(dot(dir, dir)));
+	vf h2 = maxf(dot(e.view, splat3(f->to_light)) * 2.0f + 2.0f, SPLAT(1e-6f));
+	e.half_length = 1.0f / vsqrt(h2);
+	vf q = 1.0f - h2 * 0.5f * e.half_length, q2 = q * q;
+	e.t5 = q2 * q2 * q;
+	return e;
+}
+
 // shade_draw evaluates VW pixels of one draw.
-static inline void shade_draw(surface *s, vi id, vi fv, vi ft, vf fx, vf fy, vf out[7]) {
+static inline void shade_draw(surface *s, const eye_ray *eye, vi id, vi fv, vi ft, vf fx, float fy, vf out[7]) {
 	const hg_frame *f = s->f;
 	const hg_material *mat = s->d->mat;
 	locate(s, id, fv, ft, fx, fy);
@@ -498,8 +514,7 @@ static inline void shade_draw(surface *s, vi id, vi fv, vi ft, vf fx, vf fy, vf 
 		for (int k = 0; k < 3; k++) out[3 + k] = base[k];
 		return;
 	}
-	v3 view = scale(s->dir, -1.0f / vsqrt(dot(s->dir, s->dir)));
-	v3 n = normal(s);
+	v3 view = eye->view, n = normal(s);
 	vf metallic = SPLAT(mat->metallic), rough = SPLAT(mat->roughness), ao = SPLAT(1);
 	if (mat->metal_rough.tex) {
 		sample(s, &mat->metal_rough, mat->shared_orm ? 7 : 6, t);
@@ -513,34 +528,29 @@ static inline void shade_draw(surface *s, vi id, vi fv, vi ft, vf fx, vf fy, vf 
 	}
 	rough = clampf(rough, 0.045f, 1), metallic = clampf(metallic, 0, 1);
 
-	vf ndotv = dot(n, view), nv = clampf(ndotv, 1e-3f, 1), scale_f, bias_f;
-	lookup_dfg(f->sky, nv, rough, &scale_f, &bias_f);
-	vf boost = 1.0f / maxf(scale_f + bias_f, SPLAT(0.05f)) - 1.0f;
+	vf ndotv = dot(n, view), nv = clampf(ndotv, 1e-3f, 1), dfg[3];
+	table(f->sky->dfg, SPLATI(0), SPLATI(HG_LUT), nv * (float)(HG_LUT - 1), rough * (float)(HG_LUT - 1), dfg);
+	vf scale_f = dfg[0], bias_f = dfg[1], boost = dfg[2] * 4.0f;
 	vf twice = 2.0f * ndotv;
 	v3 refl = {twice * n.x - view.x, twice * n.y - view.y, twice * n.z - view.z};
 	v3 rad = sky_radiance(f->sky, refl, rough);
 	vf radiance[3] = {rad.x, rad.y, rad.z}, irradiance[3];
 	sky_irradiance(f->sky, n, irradiance);
-	vf dv = SPLAT(0), t5 = SPLAT(0), nl = SPLAT(0);
+	vf dv = SPLAT(0), nl = SPLAT(0), sky = ao * f->sky_intensity;
 	if (f->lit) {
-		v3 l = splat3(f->to_light);
-		nl = clampf(dot(n, l), 0, 1);
-		v3 h = unit((v3){view.x + l.x, view.y + l.y, view.z + l.z});
-		vf nh = clampf(dot(n, h), 0, 1), vh = clampf(dot(view, h), 0, 1);
+		vf ndotl = dot(n, splat3(f->to_light)), nh = clampf((ndotv + ndotl) * eye->half_length, 0, 1);
+		nl = clampf(ndotl, 0, 1);
 		vf a = rough * rough, a2 = a * a, d = nh * nh * (a2 - 1.0f) + 1.0f;
-		vf lv = nl * vsqrt(nv * nv * (1.0f - a2) + a2), ll = nv * vsqrt(nl * nl * (1.0f - a2) + a2);
-		dv = a2 * (float)(0.5 / 3.14159265358979323846) / maxf(d * d * (lv + ll), SPLAT(1e-10f));
-		vf q = 1.0f - vh, q2 = q * q;
-		t5 = q2 * q2 * q;
+		vf both = nl * nv * 2.0f, lambda = (nl + nv - both) * a + both;
+		dv = a2 * 0.5f / maxf(d * d * lambda, SPLAT(1e-10f));
 	}
 	for (int k = 0; k < 3; k++) {
 		vf f0 = (base[k] - 0.04f) * metallic + 0.04f, diffuse = base[k] * (1.0f - metallic);
 		vf comp = f0 * boost + 1.0f, e = (f0 * scale_f + bias_f) * comp;
-		vf ambient = (1.0f - e) * diffuse * irradiance[k] + e * radiance[k];
-		vf c = ambient * ao * f->sky_intensity;
+		vf c = ((1.0f - e) * diffuse * irradiance[k] + e * radiance[k]) * sky;
 		if (f->lit) {
-			vf fresnel = (1.0f - f0) * t5 + f0, spec = dv * fresnel * comp;
-			c = ((1.0f - fresnel) * diffuse * (float)(1 / 3.14159265358979323846) + spec) * (nl * f->light_color[k]) + c;
+			vf fresnel = (1.0f - f0) * eye->t5 + f0, spec = dv * fresnel * comp;
+			c = ((1.0f - fresnel) * diffuse + spec) * (nl * f->light_color[k]) + c;
 		}
 		out[k] = c;
 	}
@@ -553,7 +563,7 @@ static inline void shade_draw(surface *s, vi id, vi fv, vi ft, vf fx, vf fy, vf 
 
 void ISA(hg_shade)(const hg_frame *f, const uint32_t *ids, int32_t y, int32_t opaque, float *const *out) {
 	const uint32_t *row = ids + (size_t)y * (size_t)f->stride;
-	vf fy = SPLAT((float)y) + 0.5f;
+	float fy = (float)y + 0.5f;
 	for (int x = 0; x < f->stride; x += VW) {
 		vi id = loadi(row + x);
 		uint32_t left = bits(id != -1);
@@ -569,6 +579,7 @@ void ISA(hg_shade)(const hg_frame *f, const uint32_t *ids, int32_t y, int32_t op
 		quad(f->items, item * (int)(sizeof(hg_item) / 4), &draw, &cluster, &fv, &ft);
 		draw |= id == -1;
 		vf fx = tof(LANES + x) + 0.5f;
+		eye_ray eye = look(f, fx, fy);
 		while (left) { // each draw in turn: its matrices, material and textures are uniform
 			int k = __builtin_ctz(left);
 			int32_t which = draw[k];
@@ -577,7 +588,7 @@ void ISA(hg_shade)(const hg_frame *f, const uint32_t *ids, int32_t y, int32_t op
 			surface s; // not cleared: it is large
 			s.f = f, s.d = &f->draws[which];
 			vf c[7];
-			shade_draw(&s, seli(mask, id, SPLATI(id[k])), seli(mask, fv, SPLATI(fv[k])), seli(mask, ft, SPLATI(ft[k])), fx, fy, c);
+			shade_draw(&s, &eye, seli(mask, id, SPLATI(id[k])), seli(mask, fv, SPLATI(fv[k])), seli(mask, ft, SPLATI(ft[k])), fx, fy, c);
 			for (int i = 0; i < 7; i++) storef(out[i] + x, sel(mask, c[i], loadf(out[i] + x)));
 		}
 	}

@@ -40,17 +40,17 @@ func (b *rowBuffers) over(src *rowBuffers, w int) {
 // surface is what a pixel's ray hits: a triangle with perspective-correct barycentrics and their screen derivatives.
 type surface struct {
 	d          *draw
-	dir        [3]float32
 	vert       [3]int // indices into the mesh's vertex arrays
 	weight     [3]float32
 	du, dv     [2]float32 // of weight 1 and 2 by x and y
 	back       bool
-	geometric  [3]float32 // facing the viewer, not unit length
+	facing     [3]float32 // the triangle's normal on the viewer's side, not unit length, in the space of draw.rays
 	uvPair     [2][2]float32
 	uvDx, uvDy [2][2]float32
 }
 
-// locate intersects the ray of pixel (x, y) with the plane of a triangle (after Moeller and Trumbore 1997), the camera at the origin.
+// locate intersects the ray of pixel (x, y) with the plane of a triangle (after Moeller and Trumbore 1997), the camera at the
+// origin. It works in object space, where vertices need no transformation.
 func (f *frame) locate(s *surface, id uint32, x, y int) {
 	it := &f.items[id>>7]
 	d := &f.draws[it.draw]
@@ -60,29 +60,32 @@ func (f *frame) locate(s *surface, id uint32, x, y int) {
 	var p [3][3]float32
 	for i := range 3 {
 		s.vert[i] = int(it.firstVertex + q>>(8*i)&255)
-		p[i] = d.toWorld(m.Position(s.vert[i]))
+		p[i] = m.Position(s.vert[i])
+		if d.eyeOK {
+			p[i] = sub(p[i], d.eye)
+		} else {
+			p[i] = d.toWorld(p[i])
+		}
 	}
-	fx, fy := float32(x)+0.5, float32(y)+0.5
-	for k := range 3 {
-		s.dir[k] = mad(fy, f.rayY[k], mad(fx, f.rayX[k], f.ray0[k]))
-	}
+	dir := ray(&d.rays, x, y)
 	e1, e2 := sub(p[1], p[0]), sub(p[2], p[0])
 	na, nu, nv := cross(e2, e1), cross(p[0], e2), cross(e1, p[0])
-	da := dot(s.dir, na)
+	da := dot(dir, na)
 	inv := 1 / da
-	u, v := clampf(dot(s.dir, nu)*inv, 0, 1), clampf(dot(s.dir, nv)*inv, 0, 1)
+	u, v := clampf(dot(dir, nu)*inv, 0, 1), clampf(dot(dir, nv)*inv, 0, 1)
 	s.weight = [3]float32{1 - u - v, u, v}
-	s.back = (da < 0) != d.flip
-	s.geometric = na
+	s.back = da < 0
+	s.facing = na
 	if da > 0 {
-		s.geometric = [3]float32{-na[0], -na[1], -na[2]}
+		s.facing = [3]float32{-na[0], -na[1], -na[2]}
 	}
 	if !d.prim.mat.textured() {
 		return
 	}
-	ax, ay := dot(f.rayX, na), dot(f.rayY, na)
-	s.du = [2]float32{(dot(f.rayX, nu) - float32(u*ax)) * inv, (dot(f.rayY, nu) - float32(u*ay)) * inv}
-	s.dv = [2]float32{(dot(f.rayX, nv) - float32(v*ax)) * inv, (dot(f.rayY, nv) - float32(v*ay)) * inv}
+	rx, ry := d.rays[1], d.rays[2]
+	ax, ay := dot(rx, na), dot(ry, na)
+	s.du = [2]float32{(dot(rx, nu) - float32(u*ax)) * inv, (dot(ry, nu) - float32(u*ay)) * inv}
+	s.dv = [2]float32{(dot(rx, nv) - float32(v*ax)) * inv, (dot(ry, nv) - float32(v*ay)) * inv}
 	if m.HasUV0 {
 		s.uvSet(0, func(i, k int) float32 { return math.Float32frombits(m.Detail[4*s.vert[i]+k]) })
 	}
@@ -100,6 +103,15 @@ func (s *surface) uvSet(set int, at func(i, k int) float32) {
 		s.uvDx[set][k] = float32(s.du[0]*g1) + float32(s.dv[0]*g2)
 		s.uvDy[set][k] = float32(s.du[1]*g1) + float32(s.dv[1]*g2)
 	}
+}
+
+// ray is the direction of pixel (x, y).
+func ray(rays *[3][3]float32, x, y int) (r [3]float32) {
+	fx, fy := float32(x)+0.5, float32(y)+0.5
+	for k := range 3 {
+		r[k] = mad(fx, rays[1][k], mad(fy, rays[2][k], rays[0][k]))
+	}
+	return r
 }
 
 func (d *draw) toWorld(p [3]float32) (r [3]float32) {
@@ -120,6 +132,15 @@ func (s *surface) signed(words []uint32, word, shift, bits int) float32 {
 	var t [3]float32
 	for i := range t {
 		t[i] = float32(int32(words[4*s.vert[i]+word]<<(32-shift-bits)) >> (32 - bits))
+	}
+	return s.mix(t[0], t[1], t[2])
+}
+
+// top interpolates a signed field that shifting by up makes a word's top bits, with all the bits below it, unscaled.
+func (s *surface) top(words []uint32, word, up int) float32 {
+	var t [3]float32
+	for i := range t {
+		t[i] = float32(int32(words[4*s.vert[i]+word] << up))
 	}
 	return s.mix(t[0], t[1], t[2])
 }
@@ -272,7 +293,8 @@ func (f *frame) shade(id uint32, x, y int) (out [7]float32) {
 		out[3], out[4], out[5] = base[0], base[1], base[2]
 		return out
 	}
-	view := scale(s.dir, -1/sqrt(dot(s.dir, s.dir)))
+	dir := ray(&[3][3]float32{f.ray0, f.rayX, f.rayY}, x, y)
+	view := scale(dir, -1/sqrt(dot(dir, dir)))
 	normal := f.normal(&s)
 
 	metallic, rough, ao := mat.Metallic, mat.Roughness, float32(1)
@@ -290,31 +312,32 @@ func (f *frame) shade(id uint32, x, y int) (out [7]float32) {
 	rough = clampf(rough, minRoughness, 1)
 	metallic = clampf(metallic, 0, 1)
 
-	nv := clampf(dot(normal, view), 1e-3, 1)
-	scaleF, biasF := f.sky.lookupDFG(nv, rough)
-	boost := 1/maxf(scaleF+biasF, 0.05) - 1 // what single scattering loses (Turquin 2019)
-	twice := float32(2 * dot(normal, view))
+	ndotv := dot(normal, view)
+	nv := clampf(ndotv, 1e-3, 1)
+	dfg := lookup(f.sky.dfg, 0, lutSize, float32(nv*(lutSize-1)), float32(rough*(lutSize-1)))
+	scaleF, biasF, boost := dfg[0], dfg[1], float32(dfg[2]*maxBoost)
+	twice := float32(2 * ndotv)
 	var refl [3]float32
 	for k := range refl {
 		refl[k] = float32(twice*normal[k]) - view[k]
 	}
 	radiance := f.sky.radiance(refl, rough)
 	irradiance := f.sky.irradiance(normal)
-	var direct [3]float32 // per f0: specular at f0 = 0 and 1, then the diffuse share 1-F at f0 = 0
+	var direct [3]float32
 	if f.lit {
-		direct = f.direct(normal, view, nv, rough)
+		direct = f.direct(normal, view, ndotv, nv, rough)
 	}
+	sky := float32(ao * f.skyIntensity)
 	for k := range 3 {
 		f0 := mad(base[k]-0.04, metallic, 0.04)
 		diffuse := float32(base[k] * (1 - metallic))
 		comp := mad(f0, boost, 1)
 		e := float32(mad(f0, scaleF, biasF) * comp)
-		ambient := float32(float32((1-e)*diffuse)*irradiance[k]) + float32(e*radiance[k])
-		c := float32(float32(ambient*ao) * f.skyIntensity)
+		c := float32((float32(float32((1-e)*diffuse)*irradiance[k]) + float32(e*radiance[k])) * sky)
 		if f.lit {
 			fresnel := mad(1-f0, direct[1], f0)
 			spec := float32(direct[0]*fresnel) * comp
-			c = mad(mad(float32((1-fresnel)*diffuse), 1/math.Pi, spec), float32(direct[2]*f.lightColor[k]), c)
+			c = mad(float32((1-fresnel)*diffuse)+spec, float32(direct[2]*f.lightColor[k]), c)
 		}
 		out[k] = c
 	}
@@ -331,34 +354,41 @@ func (f *frame) shade(id uint32, x, y int) (out [7]float32) {
 	return out
 }
 
-// direct returns D*V, Schlick's (1-vh)^5, and n.l of the directional light: GGX with height-correlated Smith masking.
-func (f *frame) direct(n, v [3]float32, nv, rough float32) [3]float32 {
-	l := f.toLight
-	nl := clampf(dot(n, l), 0, 1)
-	h := unit([3]float32{v[0] + l[0], v[1] + l[1], v[2] + l[2]})
-	nh, vh := clampf(dot(n, h), 0, 1), clampf(dot(v, h), 0, 1)
+// direct returns pi*D*V, Schlick's (1-vh)^5, and n.l of the directional light: GGX with the approximation of
+// height-correlated Smith masking that needs no square roots (Hammon 2017).
+func (f *frame) direct(n, v [3]float32, ndotv, nv, rough float32) [3]float32 {
+	ndotl := dot(n, f.toLight)
+	nl := clampf(ndotl, 0, 1)
+	h2 := maxf(mad(dot(v, f.toLight), 2, 2), 1e-6) // squared length of v+l, which vh is half the length of
+	invLength := 1 / sqrt(h2)
+	nh := clampf((ndotv+ndotl)*invLength, 0, 1)
 	a := float32(rough * rough)
 	a2 := float32(a * a)
 	d := mad(float32(nh*nh), a2-1, 1)
-	lambdaV := float32(nl * sqrt(mad(float32(nv*nv), 1-a2, a2)))
-	lambdaL := float32(nv * sqrt(mad(float32(nl*nl), 1-a2, a2)))
-	dv := float32(a2*(0.5/math.Pi)) / maxf(float32(float32(d*d)*(lambdaV+lambdaL)), 1e-10)
-	t := 1 - vh
+	both := float32(float32(nl*nv) * 2)
+	lambda := mad(nl+nv-both, a, both)
+	dv := float32(a2*0.5) / maxf(float32(float32(d*d)*lambda), 1e-10)
+	t := 1 - float32(float32(h2*0.5)*invLength)
 	t2 := float32(t * t)
 	return [3]float32{dv, float32(float32(t2*t2) * t), nl}
+}
+
+// toNormal is the unit world-space normal of an object-space one.
+func (d *draw) toNormal(n [3]float32) [3]float32 {
+	m := &d.normal
+	return unit([3]float32{dot([3]float32(m[0:3]), n), dot([3]float32(m[3:6]), n), dot([3]float32(m[6:9]), n)})
 }
 
 // normal is the unit shading normal.
 func (f *frame) normal(s *surface) [3]float32 {
 	p := s.d.prim
 	if !p.HasNormals {
-		return unit(s.geometric)
+		if !s.d.eyeOK {
+			return unit(s.facing)
+		}
+		return s.d.toNormal(s.facing)
 	}
-	obj := [3]float32{
-		s.signed(p.Surface, 3, 0, 11), s.signed(p.Surface, 3, 11, 11), s.signed(p.Surface, 3, 22, 10) * (1023.0 / 511),
-	}
-	nm := &s.d.normal
-	n := unit([3]float32{dot([3]float32(nm[0:3]), obj), dot([3]float32(nm[3:6]), obj), dot([3]float32(nm[6:9]), obj)})
+	n := s.d.toNormal([3]float32{s.top(p.Surface, 3, 21), s.top(p.Surface, 3, 10), s.top(p.Surface, 3, 0)})
 	side := float32(1)
 	if s.back && p.mat.DoubleSided {
 		side = -1
@@ -387,19 +417,18 @@ func (f *frame) normal(s *surface) [3]float32 {
 	return unit(r)
 }
 
-// lookupDFG returns F0's scale and bias.
-func (s *sky) lookupDFG(nv, rough float32) (scale, bias float32) {
-	x, y := float32(nv*(lutSize-1)), float32(rough*(lutSize-1))
-	xi, yi := min(int32(x), lutSize-2), min(int32(y), lutSize-2)
-	fx, fy := x-float32(xi), y-float32(yi)
-	i := yi*lutSize + xi
-	bilerp := func(shift int) float32 {
-		at := func(i int32) float32 { return float32(s.dfg[i] >> shift & 0xffff) }
-		a := mad(at(i+1)-at(i), fx, at(i))
-		b := mad(at(i+lutSize+1)-at(i+lutSize), fx, at(i+lutSize))
-		return mad(b-a, fy, a) * (1.0 / 65535)
+// lookup is bilinear; x is in 0..stride-1.
+func lookup(cells []cell, first, stride int32, x, y float32) (c [3]float32) {
+	fixed, yi := int32(x*32768), int32(y)
+	w, fy := fixed&32767, y-float32(yi)
+	i := first + yi*stride + fixed>>15
+	up, down := &cells[i], &cells[i+stride]
+	for k := range c {
+		at := func(pair uint32) float32 { return float32(int32(pair&0xffff)*(32767-w) + int32(pair>>16)*w) }
+		a := at(up[k])
+		c[k] = mad(at(down[k])-a, fy, a) * (1.0 / (32767 * 32767))
 	}
-	return bilerp(0), bilerp(16)
+	return c
 }
 
 // radiance is the prefiltered sky in direction d at the nearest roughness level.
@@ -413,20 +442,9 @@ func (s *sky) radiance(d [3]float32, rough float32) [3]float32 {
 	n := s.size[level]
 	most := float32(n - 1)
 	u, v := clampf(mad(x, 0.5, 0.5)*most, 0, most), clampf(mad(z, 0.5, 0.5)*most, 0, most)
-	xi, yi := min(int32(u), n-2), min(int32(v), n-2)
-	fx, fy := u-float32(xi), v-float32(yi)
-	i := s.offset[level] + yi*n + xi
-	t00, t10, t01, t11 := s.specular[i], s.specular[i+1], s.specular[i+n], s.specular[i+n+1]
-	var c [3]float32
+	c := lookup(s.specular, s.offset[level], n, u, v)
 	for k := range c {
-		shift, full := 11*k, uint32(2047)
-		if k == 2 {
-			full = 1023
-		}
-		at := func(p uint32) float32 { return float32(p >> shift & full) }
-		a, b := mad(at(t10)-at(t00), fx, at(t00)), mad(at(t11)-at(t01), fx, at(t01))
-		e := mad(b-a, fy, a)
-		c[k] = float32(e*e) * (skyRange / float32(full*full))
+		c[k] = float32(c[k]*c[k]) * skyRange
 	}
 	return c
 }

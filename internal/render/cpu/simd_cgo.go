@@ -133,7 +133,11 @@ func (b *bound) draws(ds []draw) *C.hg_draw {
 		o.clip = *(*[12]C.float)(unsafe.Pointer(&d.clip))
 		o.world = *(*[12]C.float)(unsafe.Pointer(&d.world))
 		o.normal = *(*[9]C.float)(unsafe.Pointer(&d.normal))
-		o.flip = flag(d.flip)
+		o.eye = *(*[3]C.float)(unsafe.Pointer(&d.eye))
+		o.ray0 = *(*[3]C.float)(unsafe.Pointer(&d.rays[0]))
+		o.ray_x = *(*[3]C.float)(unsafe.Pointer(&d.rays[1]))
+		o.ray_y = *(*[3]C.float)(unsafe.Pointer(&d.rays[2]))
+		o.flip, o.flat = flag(d.flip), flag(!d.eyeOK)
 	}
 	return &out[0]
 }
@@ -186,8 +190,8 @@ func (b *bound) sampler(s *sampler) C.hg_sampler {
 func (b *bound) sky(s *sky) *C.hg_sky {
 	return pinned(b, &C.hg_sky{
 		sh:       *(*[9][3]C.float)(unsafe.Pointer(&s.sh)),
-		specular: words(b, s.specular),
-		dfg:      words(b, s.dfg),
+		specular: (*C.uint32_t)(unsafe.Pointer(pinSlice(b, s.specular))),
+		dfg:      (*C.uint32_t)(unsafe.Pointer(pinSlice(b, s.dfg))),
 		offset:   *(*[skyLevels]C.int32_t)(unsafe.Pointer(&s.offset)),
 		size:     *(*[skyLevels]C.int32_t)(unsafe.Pointer(&s.size)),
 	})

@@ -9,6 +9,7 @@ const (
 	skyLevels = 12 // perceptual roughness 0, 1/11, ... 1
 	skyRange  = 16 // radiance of a full-scale texel
 	lutSize   = 32
+	maxBoost  = 4 // of a full-scale entry
 )
 
 // sky is an image-based light, prefiltered. Specular radiance lies in octahedral maps, one a roughness level, whose
@@ -16,12 +17,33 @@ const (
 // would, in one texture without seams.)
 type sky struct {
 	sh       [9][3]float32 // irradiance over pi, basis constants folded in (Ramamoorthi and Hanrahan 2001)
-	specular []uint32      // sqrt(radiance/skyRange) as r:11 g:11 b:10
+	specular []cell        // sqrt(radiance/skyRange)
 	offset   [skyLevels]int32
 	size     [skyLevels]int32
-	// dfg is the split-sum table (Karis 2013): F0's scale | bias<<16, 16-bit unsigned normalised, rows of n.v by rows of
-	// perceptual roughness, both sampled at i/(lutSize-1).
-	dfg []uint32
+	// dfg is the split-sum table (Karis 2013): F0's scale, bias, and the share maxBoost*b of F0 that makes up for what single
+	// scattering loses (Turquin 2019); rows of n.v by rows of perceptual roughness, both sampled at i/(lutSize-1).
+	dfg []cell
+}
+
+// cell is a texel of a table of three components in 0..1 (as 0..32767) and its right neighbour: a | b<<16 each. Tables end
+// with a column and a row that repeat their neighbours, so that every position in them has a cell and one below.
+type cell [4]uint32
+
+// newTable makes rows of n cells, n+1 of them, from n*n texels.
+func newTable(texels [][3]float64, n int) []cell {
+	out := make([]cell, 0, n*(n+1))
+	word := func(v float64) uint32 { return uint32(math.Round(min(max(v, 0), 1) * 32767)) }
+	for y := range n + 1 {
+		row := texels[min(y, n-1)*n:][:n]
+		for x := range n {
+			var c cell
+			for k := range 3 {
+				c[k] = word(row[x][k]) | word(row[min(x+1, n-1)][k])<<16
+			}
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // softbox is a round light of the studio: direction, the cosines where it is full and where it ends, radiance.
@@ -72,9 +94,9 @@ func newSky(radiance func(dir [3]float64) [3]float64) *sky {
 	for l := range skyLevels {
 		s.size[l] = int32([skyLevels]int{96, 64, 48, 32, 24, 24, 24, 24, 16, 16, 16, 16}[l])
 		s.offset[l] = total
-		total += s.size[l] * s.size[l]
+		total += s.size[l] * (s.size[l] + 1)
 	}
-	s.specular = make([]uint32, total)
+	s.specular = make([]cell, total)
 	var wg sync.WaitGroup
 	for l := range skyLevels {
 		wg.Go(func() { s.prefilter(l, radiance) })
@@ -124,6 +146,7 @@ func shBasis(d [3]float64) [9]float64 {
 func (s *sky) prefilter(l int, radiance func([3]float64) [3]float64) {
 	n := int(s.size[l])
 	rough := float64(l) / (skyLevels - 1)
+	texels := make([][3]float64, n*n)
 	halves := sampleGGX(min(32*l+16, 256), rough*rough) // wide lobes need more samples, but vary slowly
 	for y := range n {
 		for x := range n {
@@ -148,15 +171,12 @@ func (s *sky) prefilter(l int, radiance func([3]float64) [3]float64) {
 					weight += w
 				}
 			}
-			var px uint32
-			for k, bits := range [3]int{11, 11, 10} {
-				full := float64(int(1)<<bits - 1)
-				v := math.Sqrt(min(max(sum[k]/weight/skyRange, 0), 1))
-				px |= uint32(math.Round(v*full)) << [3]int{0, 11, 22}[k]
+			for k := range 3 {
+				texels[y*n+x][k] = math.Sqrt(sum[k] / weight / skyRange)
 			}
-			s.specular[int(s.offset[l])+y*n+x] = px
 		}
 	}
+	copy(s.specular[s.offset[l]:], newTable(texels, n))
 }
 
 // octDecode is the direction of octahedral map position (u, v) in 0..1, +Y in the middle (Cigolle et al. 2014).
@@ -207,9 +227,9 @@ func halton(i, base int) float64 {
 }
 
 // splitSum integrates the specular BRDF with the height-correlated Smith term over directions.
-func splitSum() []uint32 {
+func splitSum() []cell {
 	const samples = 128
-	out := make([]uint32, lutSize*lutSize)
+	out := make([][3]float64, lutSize*lutSize)
 	for r := range lutSize {
 		rough := max(float64(r)/(lutSize-1), minRoughness)
 		alpha := rough * rough
@@ -232,9 +252,10 @@ func splitSum() []uint32 {
 				scale += g * (1 - f)
 				bias += g * f
 			}
-			word := func(x float64) uint32 { return uint32(math.Round(min(x/samples, 1) * 65535)) }
-			out[r*lutSize+i] = word(scale) | word(bias)<<16
+			scale, bias = scale/samples, bias/samples
+			boost := 1/max(scale+bias, 0.05) - 1
+			out[r*lutSize+i] = [3]float64{scale, bias, boost / maxBoost}
 		}
 	}
-	return out
+	return newTable(out, lutSize)
 }

@@ -178,7 +178,9 @@ func (t *Target) begin(s *scene.Snapshot, v render.View) error {
 	f.cam = newCamera(v, t.w, t.h, jitter)
 	f.rays()
 	f.toLight = [3]float32(geom.Vec3{}.Sub(s.Light.Direction).Normalize())
-	f.lightColor = s.Light.Color
+	for k := range 3 {
+		f.lightColor[k] = s.Light.Color[k] * (1 / math.Pi)
+	}
 	f.lit = s.Light.Color != geom.Vec3{}
 	f.skyIntensity = s.Sky.Intensity
 	if t.sample > 0 {

@@ -6,11 +6,16 @@ typedef int32_t vi __attribute__((vector_size(32)));
 #define LANES ((vi){0, 1, 2, 3, 4, 5, 6, 7})
 
 static inline vi gatheri(const void *p, vi i) { return (vi)_mm256_i32gather_epi32((const int *)p, (__m256i)i, 4); }
+// spill moves lanes to memory, where scalar loads fetch them faster than they can be extracted.
+static inline void spill(uint32_t n[8], vi i) {
+	memcpy(n, &i, sizeof i);
+	__asm__("" : "+m"(*(uint32_t(*)[8])n));
+}
 // pair loads words i and i+1 of each lane: eight 64-bit loads, cheaper than two 64-bit gathers.
 static inline void pair(const void *p, vi i, vi *a, vi *b) {
 	const float *w = (const float *)p;
-	int32_t n[8];
-	memcpy(n, &i, sizeof n);
+	uint32_t n[8];
+	spill(n, i);
 	__m128 r[4];
 	for (int k = 0; k < 4; k++) {
 		r[k] = _mm_loadl_pi(_mm_setzero_ps(), (const __m64 *)(w + n[2 * k]));
@@ -22,8 +27,8 @@ static inline void pair(const void *p, vi i, vi *a, vi *b) {
 // quad loads words i .. i+3 of each lane: eight 128-bit loads and a transposition, far cheaper than four gathers.
 static inline void quad(const void *p, vi i, vi *a, vi *b, vi *c, vi *d) {
 	const float *w = (const float *)p;
-	int32_t n[8];
-	memcpy(n, &i, sizeof n);
+	uint32_t n[8];
+	spill(n, i);
 	__m256 r[4];
 	for (int k = 0; k < 4; k++) r[k] = _mm256_loadu2_m128(w + n[k + 4], w + n[k]);
 	__m256 lo0 = _mm256_unpacklo_ps(r[0], r[1]), lo1 = _mm256_unpacklo_ps(r[2], r[3]);
@@ -40,6 +45,7 @@ static inline void store_quads(float *p, vf a, vf b, vf c, vf d) {
 	_mm256_storeu2_m128(p + 24, p + 8, _mm256_shuffle_ps(ab1, cd1, 0x44));
 	_mm256_storeu2_m128(p + 28, p + 12, _mm256_shuffle_ps(ab1, cd1, 0xee));
 }
+static inline vi madd(vi a, vi b) { return (vi)_mm256_madd_epi16((__m256i)a, (__m256i)b); }
 static inline vf vsqrt(vf x) { return (vf)_mm256_sqrt_ps((__m256)x); }
 static inline vf vfloor(vf x) { return (vf)_mm256_floor_ps((__m256)x); }
 static inline vi vtrunc(vf x) { return (vi)_mm256_cvttps_epi32((__m256)x); }

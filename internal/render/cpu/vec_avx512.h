@@ -17,8 +17,9 @@ static inline void pair(const void *p, vi i, vi *a, vi *b) {
 // quad loads words i .. i+3 of each lane: sixteen 128-bit loads and a transposition, far cheaper than four gathers.
 static inline void quad(const void *p, vi i, vi *a, vi *b, vi *c, vi *d) {
 	const float *w = (const float *)p;
-	int32_t n[16];
+	uint32_t n[16];
 	memcpy(n, &i, sizeof n);
+	__asm__("" : "+m"(n)); // scalar loads fetch lanes faster than they can be extracted
 	__m512 r[4];
 	for (int k = 0; k < 4; k++) {
 		r[k] = _mm512_castps128_ps512(_mm_loadu_ps(w + n[k]));
@@ -44,6 +45,7 @@ static inline void store_quads(float *p, vf a, vf b, vf c, vf d) {
 		_mm_storeu_ps(p + 4 * k + 48, _mm512_extractf32x4_ps(r[k], 3));
 	}
 }
+static inline vi madd(vi a, vi b) { return (vi)_mm512_madd_epi16((__m512i)a, (__m512i)b); }
 static inline vf vsqrt(vf x) { return (vf)_mm512_sqrt_ps((__m512)x); }
 static inline vf vfloor(vf x) { return (vf)_mm512_roundscale_ps((__m512)x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
 static inline vi vtrunc(vf x) { return (vi)_mm512_cvttps_epi32((__m512)x); }
