@@ -20,35 +20,35 @@ var module []byte
 
 // Names that the build of the module gave to what it exports; its JavaScript companion maps them.
 const (
-	fnInit              = "f"
-	fnMalloc            = "Qb"
-	fnFree              = "Rb"
-	fnNewBuffer         = "i"
-	fnInitBuffer        = "j" // (buffer, data, length)
-	fnDeleteBuffer      = "k"
-	fnNewDecoder        = "Ja"
-	fnDecodeMesh        = "ib" // (decoder, buffer, mesh) status
-	fnDeleteDecoder     = "jb"
-	fnNewMesh           = "P"
-	fnNumFaces          = "Q"
-	fnNumPoints         = "S"
-	fnDeleteMesh        = "T"
-	fnStatusOK          = "X"
-	fnStatusMessage     = "Y"
-	fnTriangles         = "Wa" // (decoder, mesh, bytes, to) ok
-	fnAttributeByID     = "Qa" // (decoder, mesh, id) attribute or 0
-	fnAttributeData     = "eb" // (decoder, mesh, attribute, type, bytes, to) ok
-	fnNumComponents     = "v"
-	exportedMemory      = "e"
-	importedModule      = "a"
-	importUnreachable   = "a"
-	importThrow         = "b"
-	importGrow          = "c"
-	importCopy          = "d"
-	pageBytes           = 1 << 16
-	maxPages            = 1 << 15 // what the module declares: 2 GiB
-	maxMessage          = 200
-	bytesPerIndex int64 = 4
+	fnInit                  = "f"
+	fnMalloc                = "Qb"
+	fnFree                  = "Rb"
+	fnNewBuffer             = "i"
+	fnInitBuffer            = "j" // (buffer, data, length)
+	fnDeleteBuffer          = "k"
+	fnNewDecoder            = "Ja"
+	fnDecodeMesh            = "ib" // (decoder, buffer, mesh) status
+	fnDeleteDecoder         = "jb"
+	fnNewMesh               = "P"
+	fnNumFaces              = "Q"
+	fnNumPoints             = "S"
+	fnDeleteMesh            = "T"
+	fnStatusOK              = "X"
+	fnStatusMessage         = "Y"
+	fnTriangles             = "Wa" // (decoder, mesh, bytes, to) ok
+	fnAttributeByID         = "Qa" // (decoder, mesh, id) attribute or 0
+	fnAttributeData         = "eb" // (decoder, mesh, attribute, type, bytes, to) ok
+	fnNumComponents         = "v"
+	exportedMemory          = "e"
+	importedModule          = "a"
+	importUnreachable       = "a"
+	importThrow             = "b"
+	importGrow              = "c"
+	importCopy              = "d"
+	pageBytes               = 1 << 16
+	maxPages                = 1 << 15 // what the module declares: 2 GiB
+	maxMessage              = 200
+	bytesPerIndex     int64 = 4
 )
 
 // Type is the type of an attribute's components.
@@ -109,7 +109,7 @@ func (d *Decoder) prepare(ctx context.Context) (err error) {
 		params  []api.ValueType
 		results []api.ValueType
 	}{
-		importUnreachable: {giveUp, []api.ValueType{i32}, []api.ValueType{i32}},
+		importUnreachable: {giveUp, nil, nil},
 		importThrow:       {giveUp, []api.ValueType{i32, i32, i32}, nil},
 		importGrow:        {grow, []api.ValueType{i32}, []api.ValueType{i32}},
 		importCopy:        {copyMemory, []api.ValueType{i32, i32, i32}, nil},
