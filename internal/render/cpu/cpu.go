@@ -40,12 +40,11 @@ type kernels interface {
 	raster(f *frame, items []uint32, y0, y1 int)
 	// hz reduces rows of 8x8 pixel tiles to their farthest depth.
 	hz(f *frame, tileY0, tileY1 int)
-	// shadeRow computes the radiance that row y of ids shows; see rowBuffers. Empty pixels are background if opaque.
-	shadeRow(f *frame, ids []uint32, y int, opaque bool, out *rowBuffers)
-	// encodeRow turns radiance into sRGB pixels of row y, adding it to the accumulated samples if any.
-	encodeRow(f *frame, y int, in *rowBuffers, sum *accumulation)
-	// resolveRows writes the final pixels and I420 planes of rows y and y+1.
-	resolveRows(f *frame, y int, filter bool)
+	// paintRows shades what rows y0 <= y < y1 of all layers show, tone-maps it, adds it to the accumulated samples if any, and
+	// writes Target.color. It notes in Target.seen which items the opaque layer shows.
+	paintRows(f *frame, y0, y1 int)
+	// resolveRows writes the final pixels and I420 planes of rows y0 <= y < y1; both are even.
+	resolveRows(f *frame, y0, y1 int, filter bool)
 }
 
 // binder gives the kernels a frame, once its draws are known; release ends their use of it.

@@ -2,7 +2,7 @@
 #pragma once
 #include <stdint.h>
 
-enum { HG_MAX_MIPS = 15, HG_SKY_LEVELS = 12, HG_LUT = 32, HG_PIXEL_PAD = 16 };
+enum { HG_MAX_MIPS = 15, HG_SKY_LEVELS = 12, HG_LUT = 32, HG_PIXEL_PAD = 16, HG_PEEL = 4 };
 
 typedef struct {
 	const uint32_t *texels;
@@ -56,7 +56,10 @@ typedef struct {
 	int32_t w, h, stride, color_stride; // pixels
 	float *depth;
 	uint32_t *id, *color, *final;
+	uint8_t *luma; // of color, for the edge filter
 	uint8_t *plane_y, *plane_u, *plane_v;
+	const uint32_t *peel[HG_PEEL]; // ids of blended layers, front to back
+	uint32_t *seen; // by item: shows in the opaque layer
 	const hg_item *items;
 	const hg_draw *draws;
 	const hg_sky *sky;
@@ -72,8 +75,7 @@ typedef struct {
 #define HG_KERNELS(isa)                                                                                        \
 	void hg_raster_##isa(const hg_frame *f, const uint32_t *items, int32_t n, int32_t y0, int32_t y1);         \
 	void hg_hz_##isa(const hg_frame *f, int32_t tile_y0, int32_t tile_y1);                                     \
-	void hg_shade_##isa(const hg_frame *f, const uint32_t *ids, int32_t y, int32_t opaque, float *const *out); \
-	void hg_encode_##isa(const hg_frame *f, int32_t y, const float *const *in);                                \
-	void hg_resolve_##isa(const hg_frame *f, int32_t y, int32_t filter);
+	void hg_paint_##isa(const hg_frame *f, int32_t y0, int32_t y1, int32_t peeled);                            \
+	void hg_resolve_##isa(const hg_frame *f, int32_t y0, int32_t y1, int32_t filter);
 HG_KERNELS(avx2)
 HG_KERNELS(avx512)

@@ -561,86 +561,136 @@ static inline void shade_draw(surface *s, const eye_ray *eye, vi id, vi fv, vi f
 	}
 }
 
-void ISA(hg_shade)(const hg_frame *f, const uint32_t *ids, int32_t y, int32_t opaque, float *const *out) {
-	const uint32_t *row = ids + (size_t)y * (size_t)f->stride;
-	float fy = (float)y + 0.5f;
-	for (int x = 0; x < f->stride; x += VW) {
-		vi id = loadi(row + x);
-		uint32_t left = bits(id != -1);
-		for (int k = 0; k < 3; k++) {
-			storef(out[k] + x, SPLAT(0));
-			storef(out[3 + k] + x, SPLAT(opaque ? f->background[k] : 0.0f));
-		}
-		storef(out[6] + x, SPLAT(opaque ? 1.0f : 0.0f));
-		if (!left) continue;
-		vi item = (id >> 7) & 0x1ffffff;
-		item &= id != -1;
-		vi draw, cluster, fv, ft;
-		quad(f->items, item * (int)(sizeof(hg_item) / 4), &draw, &cluster, &fv, &ft);
-		draw |= id == -1;
-		vf fx = tof(LANES + x) + 0.5f;
-		eye_ray eye = look(f, fx, fy);
-		while (left) { // each draw in turn: its matrices, material and textures are uniform
-			int k = __builtin_ctz(left);
-			int32_t which = draw[k];
-			vi mask = draw == which;
-			left &= ~bits(mask);
-			surface s; // not cleared: it is large
-			s.f = f, s.d = &f->draws[which];
-			vf c[7];
-			shade_draw(&s, &eye, seli(mask, id, SPLATI(id[k])), seli(mask, fv, SPLATI(fv[k])), seli(mask, ft, SPLATI(ft[k])), fx, fy, c);
-			for (int i = 0; i < 7; i++) storef(out[i] + x, sel(mask, c[i], loadf(out[i] + x)));
-		}
+// shade_pixels evaluates the pixels of id that are not empty; the others keep what c holds.
+static __attribute__((noinline)) void shade_pixels(const hg_frame *f, const eye_ray *eye, vi id, vf fx, float fy, vf c[7]) {
+	vi empty = id == -1, item = (id >> 7) & 0x1ffffff & ~empty, draw, cluster, fv, ft;
+	quad(f->items, item * (int)(sizeof(hg_item) / 4), &draw, &cluster, &fv, &ft);
+	draw |= empty;
+	for (uint32_t left = bits(~empty); left;) { // each draw in turn: its matrices, material and textures are uniform
+		int k = __builtin_ctz(left);
+		int32_t which = draw[k];
+		vi mask = draw == which;
+		left &= ~bits(mask);
+		surface s; // not cleared: it is large
+		s.f = f, s.d = &f->draws[which];
+		vf out[7];
+		shade_draw(&s, eye, seli(mask, id, SPLATI(id[k])), seli(mask, fv, SPLATI(fv[k])), seli(mask, ft, SPLATI(ft[k])), fx, fy, out);
+		for (int i = 0; i < 7; i++) c[i] = sel(mask, out[i], c[i]);
 	}
 }
 
 // ---- picture ----
 
-void ISA(hg_encode)(const hg_frame *f, int32_t y, const float *const *in) {
+// encode makes sRGB pixels of radiance, adding it to the accumulated samples if any.
+static inline vi encode(const hg_frame *f, const vf in[7], size_t pixel) {
 	const float start = 0.76f;
-	uint32_t *row = f->color + (size_t)y * (size_t)f->color_stride + HG_PIXEL_PAD;
-	float share = f->samples ? 1 / (float)f->samples : 1;
-	for (int x = 0; x < f->stride; x += VW) {
-		vf c[3];
-		for (int k = 0; k < 3; k++) c[k] = clampf(loadf(in[k] + x), 0, 1000);
-		vf least = minf(c[0], minf(c[1], c[2]));
-		vf offset = sel((vi)(least < 0.08f), least - 6.25f * least * least, SPLAT(0.04f));
-		for (int k = 0; k < 3; k++) c[k] -= offset;
-		vf peak = maxf(c[0], maxf(c[1], c[2]));
-		vi over = (vi)(peak > start);
-		if (bits(over)) {
-			vf top = 1.0f - 0.0576f / (peak - 0.52f);
-			vf fade = top / peak, desaturate = 1.0f - 1.0f / (0.15f * (peak - top) + 1.0f);
-			for (int k = 0; k < 3; k++) {
-				vf v = c[k] * fade;
-				c[k] = sel(over, (top - v) * desaturate + v, c[k]);
-			}
-		}
-		vi px = SPLATI((int32_t)0xff000000);
+	vf c[3];
+	for (int k = 0; k < 3; k++) c[k] = clampf(in[k], 0, 1000);
+	vf least = minf(c[0], minf(c[1], c[2]));
+	vf offset = sel((vi)(least < 0.08f), least - 6.25f * least * least, SPLAT(0.04f));
+	for (int k = 0; k < 3; k++) c[k] -= offset;
+	vf peak = maxf(c[0], maxf(c[1], c[2]));
+	vi over = (vi)(peak > start);
+	if (bits(over)) {
+		vf top = 1.0f - 0.0576f / (peak - 0.52f);
+		vf fade = top / peak, desaturate = 1.0f - 1.0f / (0.15f * (peak - top) + 1.0f);
 		for (int k = 0; k < 3; k++) {
-			vf v = clampf(c[k] + loadf(in[3 + k] + x), 0, 1);
-			if (f->samples) {
-				float *s = f->sum[k] + (size_t)y * (size_t)f->stride + x;
-				if (f->samples > 1) v += loadf(s);
-				storef(s, v);
-				v *= share;
-			}
-			px |= vtrunc(linear_to_srgb(v) * 255.0f + 0.5f) << (8 * k);
+			vf v = c[k] * fade;
+			c[k] = sel(over, (top - v) * desaturate + v, c[k]);
 		}
-		storei(row + x, px);
 	}
-	row[-1] = row[0], row[f->w] = row[f->w - 1];
+	vi px = SPLATI((int32_t)0xff000000);
+	for (int k = 0; k < 3; k++) {
+		vf v = clampf(c[k] + in[3 + k], 0, 1);
+		if (f->samples) {
+			float *s = f->sum[k] + pixel;
+			if (f->samples > 1) v += loadf(s);
+			storef(s, v);
+			v *= 1 / (float)f->samples;
+		}
+		px |= vtrunc(linear_to_srgb(v) * 255.0f + 0.5f) << (8 * k);
+	}
+	return px;
 }
 
-static inline vi luma(vi p) { return ((p & 255) * 77 + ((p >> 8) & 255) * 150 + ((p >> 16) & 255) * 29) >> 8; }
+// weigh is the sum of a pixel's components, or of four pixels' added up, times weights below 2^15.
+static inline vi weigh(vi rb, vi ga, int r, int g, int b) {
+	return madd(rb, SPLATI((int32_t)((uint32_t)b << 16 | ((uint32_t)r & 0xffff)))) + madd(ga, SPLATI(g & 0xffff));
+}
 
-static inline vi smooth(const uint32_t *up, const uint32_t *mid, const uint32_t *down) {
+static inline vi red_blue(vi p) { return p & 0xff00ff; }
+static inline vi green(vi p) { return (p >> 8) & 0xff; }
+
+static inline vi luma(vi p) { return weigh(red_blue(p), green(p), 77, 150, 29) >> 8; }
+
+void ISA(hg_paint)(const hg_frame *f, int32_t y0, int32_t y1, int32_t peeled) {
+	vf nothing[7];
+	for (int k = 0; k < 7; k++) nothing[k] = SPLAT(0);
+	for (int k = 0; k < 3; k++) nothing[3 + k] = SPLAT(f->background[k]);
+	vi empty = SPLATI(0), empty_luma = empty, last = SPLATI(-1);
+	if (!f->samples) empty = encode(f, nothing, 0), empty_luma = luma(empty);
+	for (int y = y0; y < y1; y++) {
+		size_t o = (size_t)y * (size_t)f->stride, co = (size_t)y * (size_t)f->color_stride + HG_PIXEL_PAD;
+		uint32_t *row = f->color + co;
+		uint8_t *lumas = f->luma + co;
+		float fy = (float)y + 0.5f;
+		for (int x = 0; x < f->stride; x += VW) {
+			vi id = loadi(f->id + o + x), any = id != -1, item = (id >> 7) & 0x1ffffff;
+			for (int n = 0; n < peeled; n++) any |= loadi(f->peel[n] + o + x) != -1;
+			if (!bits(any) && !f->samples) {
+				storei(row + x, empty);
+				store_bytes(lumas + x, empty_luma, VW);
+				continue;
+			}
+			vf c[7], fx = tof(LANES + x) + 0.5f;
+			memcpy(c, nothing, sizeof c);
+			eye_ray eye = look(f, fx, fy);
+			uint32_t present = bits(id != -1);
+			if (present) {
+				shade_pixels(f, &eye, id, fx, fy, c);
+				if (bits(item != last) & present) {
+					for (uint32_t m = present; m; m &= m - 1) f->seen[item[__builtin_ctz(m)]] = 1;
+					last = SPLATI(item[31 - __builtin_clz(present)]);
+				}
+			}
+			for (int n = peeled - 1; n >= 0; n--) {
+				vi front = loadi(f->peel[n] + o + x), mask = front != -1;
+				if (!bits(mask)) continue;
+				vf s[7];
+				shade_pixels(f, &eye, front, fx, fy, s);
+				for (int k = 0; k < 6; k++) c[k] = sel(mask, s[k] * s[6] + c[k] * (1.0f - s[6]), c[k]);
+			}
+			vi px = encode(f, c, o + (size_t)x);
+			storei(row + x, px);
+			store_bytes(lumas + x, luma(px), VW);
+		}
+		row[-1] = row[0], row[f->w] = row[f->w - 1];
+		lumas[-1] = lumas[0], lumas[f->w] = lumas[f->w - 1];
+	}
+}
+
+// edges tells which of 32 pixels have contrast with a neighbour, given lumas.
+static inline uint32_t edges(const uint8_t *up, const uint8_t *mid, const uint8_t *down) {
+	const __m256i *p[5] = {(const __m256i *)mid, (const __m256i *)up, (const __m256i *)down, (const __m256i *)(mid - 1),
+	                       (const __m256i *)(mid + 1)};
+	__m256i lo = _mm256_loadu_si256(p[0]), hi = lo;
+	for (int i = 1; i < 5; i++) {
+		__m256i v = _mm256_loadu_si256(p[i]);
+		lo = _mm256_min_epu8(lo, v), hi = _mm256_max_epu8(hi, v);
+	}
+	__m256i contrast = _mm256_sub_epi8(hi, lo), eighth = _mm256_and_si256(_mm256_srli_epi16(hi, 3), _mm256_set1_epi8(31));
+	__m256i least = _mm256_max_epu8(eighth, _mm256_set1_epi8(12));
+	return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_max_epu8(contrast, least), contrast));
+}
+
+// smooth is given pixels and their lumas.
+static inline vi smooth(const uint32_t *up, const uint32_t *mid, const uint32_t *down, const uint8_t *lup, const uint8_t *lmid,
+                        const uint8_t *ldown) {
 	vi M = loadi(mid), N = loadi(up), S = loadi(down), W = loadi(mid - 1), E = loadi(mid + 1);
-	vi m = luma(M), n = luma(N), s = luma(S), w = luma(W), e = luma(E);
+	vi m = load_bytes(lmid), n = load_bytes(lup), s = load_bytes(ldown), w = load_bytes(lmid - 1), e = load_bytes(lmid + 1);
 	vi hi = maxi(maxi(maxi(m, n), maxi(s, w)), e), lo = mini(mini(mini(m, n), mini(s, w)), e), contrast = hi - lo;
 	vi edge = contrast >= maxi(SPLATI(12), hi >> 3);
-	if (!bits(edge)) return M;
-	vi nw = luma(loadi(up - 1)), ne = luma(loadi(up + 1)), sw = luma(loadi(down - 1)), se = luma(loadi(down + 1));
+	vi nw = load_bytes(lup - 1), ne = load_bytes(lup + 1), sw = load_bytes(ldown - 1), se = load_bytes(ldown + 1);
 	// Exact for quotients below 512; larger ones are cut to 256 below.
 	vi off = vtrunc(tof(absi(2 * (n + s + w + e) + nw + ne + sw + se - 12 * m) * 256) / tof(maxi(12 * contrast, SPLATI(1))));
 	vi q = mini(off, SPLATI(256)), blend = (q * q * (768 - 2 * q)) >> 16;
@@ -657,33 +707,33 @@ static inline vi smooth(const uint32_t *up, const uint32_t *mid, const uint32_t 
 	return seli(edge, out, M);
 }
 
-void ISA(hg_resolve)(const hg_frame *f, int32_t y, int32_t filter) {
-	const size_t cs = (size_t)f->color_stride;
-	for (int r = y; r < y + 2; r++) {
-		const uint32_t *mid = f->color + (size_t)r * cs + HG_PIXEL_PAD;
-		const uint32_t *up = r > 0 ? mid - cs : mid, *down = r < f->h - 1 ? mid + cs : mid;
-		uint32_t *dst = f->final + (size_t)r * (size_t)f->stride;
-		uint8_t *luminance = f->plane_y + (size_t)r * (size_t)f->w;
-		for (int x = 0; x < f->stride; x += VW) {
-			vi p = filter ? smooth(up + x, mid + x, down + x) : loadi(mid + x);
-			storei(dst + x, p);
-			vi l = ((p & 255) * 11966 + ((p >> 8) & 255) * 40254 + ((p >> 16) & 255) * 4064 + (16 << 16) + (1 << 15)) >> 16;
-			if (x < f->w) store_bytes(luminance + x, l, f->w - x);
+void ISA(hg_resolve)(const hg_frame *f, int32_t y0, int32_t y1, int32_t filter) {
+	const ptrdiff_t cs = f->color_stride;
+	for (int y = y0; y < y1; y += 2) {
+		for (int x = 0; x < f->w; x += 2 * VW) {
+			vi rb[2] = {SPLATI(0), SPLATI(0)}, g[2] = {SPLATI(0), SPLATI(0)};
+			for (int r = y; r < y + 2; r++) {
+				ptrdiff_t o = r * cs + HG_PIXEL_PAD + x, up = r > 0 ? -cs : 0, down = r < f->h - 1 ? cs : 0;
+				const uint32_t *px = f->color + o;
+				const uint8_t *l = f->luma + o;
+				uint32_t edge = filter ? edges(l + up, l, l + down) : 0;
+				for (int i = 0; i < 2; i++) {
+					if (x + i * VW >= f->stride) break;
+					int at = i * VW;
+					vi p = loadi(px + at);
+					if (edge >> at & ALL) p = smooth(px + up + at, px + at, px + down + at, l + up + at, l + at, l + down + at);
+					storei(f->final + (ptrdiff_t)r * f->stride + x + at, p);
+					vi prb = red_blue(p), pg = green(p), luminance = (weigh(prb, pg, 5983, 20127, 2032) + (16 << 15) + (1 << 14)) >> 15;
+					if (x + at < f->w) store_bytes(f->plane_y + (ptrdiff_t)r * f->w + x + at, luminance, f->w - x - at);
+					rb[i] += prb, g[i] += pg;
+				}
+			}
+			vi srb = add_pairs(rb[0], rb[1]), sg = add_pairs(g[0], g[1]);
+			vi u = (weigh(srb, sg, -6596, -22189, 28785) + (128 << 18) + (1 << 17)) >> 18;
+			vi v = (weigh(srb, sg, 28785, -26145, -2640) + (128 << 18) + (1 << 17)) >> 18;
+			ptrdiff_t c = (ptrdiff_t)(y / 2) * (f->w / 2) + x / 2;
+			store_bytes(f->plane_u + c, u, (f->w - x) / 2);
+			store_bytes(f->plane_v + c, v, (f->w - x) / 2);
 		}
-	}
-	const uint32_t *a = f->final + (size_t)y * (size_t)f->stride, *b = a + f->stride;
-	size_t o = (size_t)(y / 2) * (size_t)(f->w / 2);
-	for (int x = 0; x < f->w; x += 2 * VW) { // final has room for one more vector
-		vi s[3], p[4];
-		pair(a + x, LANES * 2, &p[0], &p[1]);
-		pair(b + x, LANES * 2, &p[2], &p[3]);
-		for (int k = 0; k < 3; k++) {
-			s[k] = SPLATI(0);
-			for (int i = 0; i < 4; i++) s[k] += (p[i] >> (8 * k)) & 255;
-		}
-		vi u = (-6596 * s[0] - 22189 * s[1] + 28785 * s[2] + (128 << 18) + (1 << 17)) >> 18;
-		vi v = (28785 * s[0] - 26145 * s[1] - 2640 * s[2] + (128 << 18) + (1 << 17)) >> 18;
-		store_bytes(f->plane_u + o + x / 2, u, (f->w - x) / 2);
-		store_bytes(f->plane_v + o + x / 2, v, (f->w - x) / 2);
 	}
 }

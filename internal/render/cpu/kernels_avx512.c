@@ -1,6 +1,7 @@
 //go:build amd64
 
 #include <immintrin.h>
+#include <stddef.h>
 #include <string.h>
 #include "kernels.h"
 #include "vec_avx512.h"

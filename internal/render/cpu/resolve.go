@@ -9,33 +9,34 @@ type accumulation struct {
 // pixelPad is how many pixels of border a row of Target.color has on each side, for the filter's neighbourhood.
 const pixelPad = 16
 
-// encodeRow implements kernels.
-func (scalar) encodeRow(f *frame, y int, in *rowBuffers, sum *accumulation) {
+// encode turns radiance into an sRGB pixel, adding it to the accumulated samples if any: see frame.shade for c.
+func (f *frame) encode(c *[7]float32, x, y int) uint32 {
 	t := f.t
-	p := &in.plane
-	row := t.color[y*t.colorStride:]
-	for x := range t.w {
-		c := neutral([3]float32{p[0][x], p[1][x], p[2][x]})
-		var px uint32 = 255 << 24
-		for k := range c {
-			v := clampf(c[k]+p[3+k][x], 0, 1)
-			if sum != nil {
-				s := &sum.plane[k][y*t.stride+x]
-				if sum.samples > 1 {
-					v += *s
-				}
-				*s = v
-				v = float32(v * (1 / float32(sum.samples)))
+	rgb := neutral([3]float32{c[0], c[1], c[2]})
+	var px uint32 = 255 << 24
+	for k := range rgb {
+		v := clampf(rgb[k]+c[3+k], 0, 1)
+		if t.sample > 0 {
+			s := &t.sum.plane[k][y*t.stride+x]
+			if t.sum.samples > 1 {
+				v += *s
 			}
-			px |= uint32(int32(mad(linearToSRGB(v), 255, 0.5))) << (8 * k)
+			*s = v
+			v = float32(v * (1 / float32(t.sum.samples)))
 		}
-		row[pixelPad+x] = px
+		px |= uint32(int32(mad(linearToSRGB(v), 255, 0.5))) << (8 * k)
 	}
-	row[pixelPad-1], row[pixelPad+t.w] = row[pixelPad], row[pixelPad+t.w-1]
+	return px
 }
 
 // resolveRows implements kernels.
-func (scalar) resolveRows(f *frame, y int, filter bool) {
+func (scalar) resolveRows(f *frame, y0, y1 int, filter bool) {
+	for y := y0; y < y1; y += 2 {
+		f.resolvePair(y, filter)
+	}
+}
+
+func (f *frame) resolvePair(y int, filter bool) {
 	t := f.t
 	for r := y; r < y+2; r++ {
 		mid := t.color[r*t.colorStride:][:t.w+2*pixelPad]
@@ -73,7 +74,7 @@ func (scalar) resolveRows(f *frame, y int, filter bool) {
 
 func lumaBT709(p uint32) int32 {
 	r, g, b := int32(p&255), int32(p>>8&255), int32(p>>16&255)
-	return (11966*r + 40254*g + 4064*b + 16<<16 + 1<<15) >> 16
+	return (5983*r + 20127*g + 2032*b + 16<<15 + 1<<14) >> 15
 }
 
 // smooth is the sub-pixel part of FXAA 3.11 (Lottes 2009): where the neighbourhood has contrast, the middle pixel moves

@@ -9,34 +9,6 @@ import (
 // minRoughness keeps the specular lobe of the directional light wider than a pixel's worth of normals.
 const minRoughness = 0.045
 
-// rowBuffers hold one row of shaded pixels, planar. The picture is neutral(r, g, b) + post: post holds colours that must
-// appear as given (background, unlit). alpha is the coverage of blended surfaces; opaque ones and the background have 1.
-type rowBuffers struct {
-	plane [7][]float32 // r, g, b, post r, g, b, alpha
-}
-
-func newRowBuffers(stride int) *rowBuffers {
-	b := &rowBuffers{}
-	all := make([]float32, len(b.plane)*stride)
-	for i := range b.plane {
-		b.plane[i] = all[i*stride : (i+1)*stride]
-	}
-	return b
-}
-
-// over composites src, a layer in front, onto b. Pixels without a fragment in src have alpha 0.
-func (b *rowBuffers) over(src *rowBuffers, w int) {
-	for x := range w {
-		a := src.plane[6][x]
-		if a == 0 {
-			continue
-		}
-		for k := range 6 {
-			b.plane[k][x] = float32(src.plane[k][x]*a) + float32(b.plane[k][x]*(1-a))
-		}
-	}
-}
-
 // surface is what a pixel's ray hits: a triangle with perspective-correct barycentrics and their screen derivatives.
 type surface struct {
 	d          *draw
@@ -262,24 +234,36 @@ func (f *frame) alpha(id uint32, x, y int) float32 {
 	return f.baseColor(&s)[3]
 }
 
-// shadeRow implements kernels.
-func (scalar) shadeRow(f *frame, ids []uint32, y int, opaque bool, out *rowBuffers) {
-	row := ids[y*f.t.stride:]
-	for x := range f.t.w {
-		var c [7]float32
-		switch id := row[x]; {
-		case id != noID:
-			c = f.shade(id, x, y)
-		case opaque:
-			c = [7]float32{3: f.background[0], 4: f.background[1], 5: f.background[2], 6: 1}
+// paintRows implements kernels.
+func (scalar) paintRows(f *frame, y0, y1 int) {
+	t := f.t
+	for y := y0; y < y1; y++ {
+		row := t.color[y*t.colorStride:][:t.w+2*pixelPad]
+		for x := range t.w {
+			i := y*t.stride + x
+			c := [7]float32{3: f.background[0], 4: f.background[1], 5: f.background[2]}
+			if id := t.id[i]; id != noID {
+				c = f.shade(id, x, y)
+				if seen := &t.seen[id>>7]; !seen.Load() {
+					seen.Store(true)
+				}
+			}
+			for n := t.peeled - 1; n >= 0; n-- {
+				if id := t.peels[n].id[i]; id != noID {
+					front := f.shade(id, x, y)
+					for k := range 6 {
+						c[k] = float32(front[k]*front[6]) + float32(c[k]*(1-front[6]))
+					}
+				}
+			}
+			row[pixelPad+x] = f.encode(&c, x, y)
 		}
-		for k := range c {
-			out.plane[k][x] = c[k]
-		}
+		row[pixelPad-1], row[pixelPad+t.w] = row[pixelPad], row[pixelPad+t.w-1]
 	}
 }
 
-// shade evaluates triangle id at pixel (x, y): see rowBuffers for the result.
+// shade evaluates triangle id at pixel (x, y). The result is radiance, three components that must appear as given (unlit),
+// and coverage, which is 1 unless the material is blended. The pixel shows neutral(radiance) + the others.
 func (f *frame) shade(id uint32, x, y int) (out [7]float32) {
 	var s surface
 	f.locate(&s, id, x, y)

@@ -10,6 +10,7 @@ import "C"
 
 import (
 	"runtime"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/cpu"
@@ -24,6 +25,8 @@ var (
 	_ = [1]struct{}{}[unsafe.Offsetof(mesh.Cluster{}.FirstVertex)-unsafe.Offsetof(C.hg_cluster{}.first_vertex)]
 	_ = [1]struct{}{}[unsafe.Sizeof(item{})-C.sizeof_hg_item]
 	_ = [1]struct{}{}[unsafe.Offsetof(item{}.firstTriangle)-unsafe.Offsetof(C.hg_item{}.first_triangle)]
+	_ = [1]struct{}{}[unsafe.Sizeof(atomic.Bool{})-4]
+	_ = [1]struct{}{}[peelLayers-C.HG_PEEL]
 	_ = [1]struct{}{}[unsafe.Sizeof(sky{}.sh)-unsafe.Sizeof(C.hg_sky{}.sh)]
 )
 
@@ -33,9 +36,8 @@ var (
 type level struct {
 	raster  func(f *C.hg_frame, items *C.uint32_t, n, y0, y1 C.int32_t)
 	hz      func(f *C.hg_frame, y0, y1 C.int32_t)
-	shade   func(f *C.hg_frame, ids *C.uint32_t, y, opaque C.int32_t, out **C.float)
-	encode  func(f *C.hg_frame, y C.int32_t, in **C.float)
-	resolve func(f *C.hg_frame, y, filter C.int32_t)
+	paint   func(f *C.hg_frame, y0, y1, peeled C.int32_t)
+	resolve func(f *C.hg_frame, y0, y1, filter C.int32_t)
 }
 
 // simdLevels lists what this CPU can run, widest first.
@@ -43,24 +45,18 @@ func simdLevels() []simdLevel {
 	var out []simdLevel
 	if x := cpu.X86; x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL {
 		out = append(out, simdLevel{"AVX-512", (&level{
-			raster: func(f *C.hg_frame, items *C.uint32_t, n, y0, y1 C.int32_t) { C.hg_raster_avx512(f, items, n, y0, y1) },
-			hz:     func(f *C.hg_frame, y0, y1 C.int32_t) { C.hg_hz_avx512(f, y0, y1) },
-			shade: func(f *C.hg_frame, ids *C.uint32_t, y, opaque C.int32_t, out **C.float) {
-				C.hg_shade_avx512(f, ids, y, opaque, out)
-			},
-			encode:  func(f *C.hg_frame, y C.int32_t, in **C.float) { C.hg_encode_avx512(f, y, in) },
-			resolve: func(f *C.hg_frame, y, filter C.int32_t) { C.hg_resolve_avx512(f, y, filter) },
+			raster:  func(f *C.hg_frame, items *C.uint32_t, n, y0, y1 C.int32_t) { C.hg_raster_avx512(f, items, n, y0, y1) },
+			hz:      func(f *C.hg_frame, y0, y1 C.int32_t) { C.hg_hz_avx512(f, y0, y1) },
+			paint:   func(f *C.hg_frame, y0, y1, peeled C.int32_t) { C.hg_paint_avx512(f, y0, y1, peeled) },
+			resolve: func(f *C.hg_frame, y0, y1, filter C.int32_t) { C.hg_resolve_avx512(f, y0, y1, filter) },
 		}).bind})
 	}
 	if x := cpu.X86; x.HasAVX2 && x.HasBMI1 && x.HasBMI2 {
 		out = append(out, simdLevel{"AVX2", (&level{
-			raster: func(f *C.hg_frame, items *C.uint32_t, n, y0, y1 C.int32_t) { C.hg_raster_avx2(f, items, n, y0, y1) },
-			hz:     func(f *C.hg_frame, y0, y1 C.int32_t) { C.hg_hz_avx2(f, y0, y1) },
-			shade: func(f *C.hg_frame, ids *C.uint32_t, y, opaque C.int32_t, out **C.float) {
-				C.hg_shade_avx2(f, ids, y, opaque, out)
-			},
-			encode:  func(f *C.hg_frame, y C.int32_t, in **C.float) { C.hg_encode_avx2(f, y, in) },
-			resolve: func(f *C.hg_frame, y, filter C.int32_t) { C.hg_resolve_avx2(f, y, filter) },
+			raster:  func(f *C.hg_frame, items *C.uint32_t, n, y0, y1 C.int32_t) { C.hg_raster_avx2(f, items, n, y0, y1) },
+			hz:      func(f *C.hg_frame, y0, y1 C.int32_t) { C.hg_hz_avx2(f, y0, y1) },
+			paint:   func(f *C.hg_frame, y0, y1, peeled C.int32_t) { C.hg_paint_avx2(f, y0, y1, peeled) },
+			resolve: func(f *C.hg_frame, y0, y1, filter C.int32_t) { C.hg_resolve_avx2(f, y0, y1, filter) },
 		}).bind})
 	}
 	return out
@@ -81,6 +77,7 @@ func (l *level) bind(f *frame) (kernels, func()) {
 	b.c = pinned(b, &C.hg_frame{
 		w: C.int32_t(t.w), h: C.int32_t(t.h), stride: C.int32_t(t.stride), color_stride: C.int32_t(t.colorStride),
 		depth: floats(b, t.depth), id: words(b, t.id), color: words(b, t.color), final: words(b, t.final),
+		luma: bytes(b, t.luma), seen: (*C.uint32_t)(unsafe.Pointer(pinSlice(b, t.seen))),
 		plane_y: bytes(b, t.planeY), plane_u: bytes(b, t.planeU), plane_v: bytes(b, t.planeV),
 		sky: b.sky(f.sky), sky_intensity: C.float(f.skyIntensity), lod_scale: C.float(f.lodScale),
 		lit: flag(f.lit), trilinear: flag(f.trilinear),
@@ -95,6 +92,9 @@ func (l *level) bind(f *frame) (kernels, func()) {
 		{&b.c.to_light, f.toLight}, {&b.c.light_color, f.lightColor}, {&b.c.background, f.background},
 	} {
 		*v.dst = *(*[3]C.float)(unsafe.Pointer(&v.src))
+	}
+	for i := range t.peels {
+		b.c.peel[i] = words(b, t.peels[i].id)
 	}
 	if t.sample > 0 {
 		b.c.samples = C.int32_t(t.sum.samples)
@@ -203,28 +203,12 @@ func (b *bound) raster(f *frame, items []uint32, y0, y1 int) {
 
 func (b *bound) hz(_ *frame, y0, y1 int) { b.level.hz(b.c, C.int32_t(y0), C.int32_t(y1)) }
 
-func (b *bound) shadeRow(_ *frame, ids []uint32, y int, opaque bool, out *rowBuffers) {
-	var pins runtime.Pinner
-	defer pins.Unpin()
-	planes := out.pointers(&pins)
-	b.shade(b.c, (*C.uint32_t)(&ids[0]), C.int32_t(y), flag(opaque), (**C.float)(unsafe.Pointer(&planes)))
+func (b *bound) paintRows(f *frame, y0, y1 int) {
+	b.paint(b.c, C.int32_t(y0), C.int32_t(y1), C.int32_t(f.t.peeled))
 }
 
-func (b *bound) encodeRow(_ *frame, y int, in *rowBuffers, _ *accumulation) {
-	var pins runtime.Pinner
-	defer pins.Unpin()
-	planes := in.pointers(&pins)
-	b.encode(b.c, C.int32_t(y), (**C.float)(unsafe.Pointer(&planes)))
-}
-
-func (b *bound) resolveRows(_ *frame, y int, filter bool) { b.resolve(b.c, C.int32_t(y), flag(filter)) }
-
-func (r *rowBuffers) pointers(pins *runtime.Pinner) (p [7]*C.float) {
-	pins.Pin(&r.plane[0][0]) // one allocation
-	for i := range p {
-		p[i] = (*C.float)(&r.plane[i][0])
-	}
-	return p
+func (b *bound) resolveRows(_ *frame, y0, y1 int, filter bool) {
+	b.resolve(b.c, C.int32_t(y0), C.int32_t(y1), flag(filter))
 }
 
 func pinned[T any](b *bound, p *T) *T {

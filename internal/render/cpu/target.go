@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -33,11 +34,13 @@ type Target struct {
 	peeled                 int       // layers of the last frame
 	occ                    occlusion //
 	color                  []uint32  // shaded, with pixelPad pixels of border a side
+	luma                   []byte    // of color, likewise; only kernels that are quicker with it fill it
 	final                  []uint32  // filtered
 	planeY, planeU, planeV []byte
 	sum                    accumulation
 
-	visible []bool // by cluster of snapshot order: was seen in the last frame
+	visible []bool        // by cluster of snapshot order: was seen in the last frame
+	seen    []atomic.Bool // by item: shows in the opaque layer
 	layout  []layoutEntry
 	frame   frame
 	k       kernels // bound to frame while Render runs
@@ -61,6 +64,7 @@ func newTarget(e *Engine, w, h int) *Target {
 	t.layer = t.newLayer()
 	t.occ = newOcclusion(w, h)
 	t.color = make([]uint32, t.colorStride*h)
+	t.luma = make([]byte, t.colorStride*h+64)
 	t.final = make([]uint32, stride*h+pixelPad)
 	t.planeY, t.planeU, t.planeV = make([]byte, w*h+64), make([]byte, w*h/4+64), make([]byte, w*h/4+64)
 	return t
@@ -133,12 +137,19 @@ func (t *Target) Render(s *scene.Snapshot, v render.View) (render.Stats, error) 
 	cull := time.Now()
 	units := t.frame.cull()
 	cullNS := time.Since(cull).Nanoseconds()
+	t.seen = make([]atomic.Bool, cap(t.frame.items))
+	if t.peels == nil && slices.ContainsFunc(units, func(u culled) bool { return len(u.blend) > 0 }) {
+		for range peelLayers {
+			t.peels = append(t.peels, t.newLayer())
+		}
+	}
 	var release func()
 	t.k, release = t.e.bind(&t.frame)
 	defer release()
 	cullNS += t.visibility(units)
 	raster := time.Now()
 	t.shade()
+	t.remember()
 	t.stats.CullNS = cullNS
 	t.stats.RasterNS = raster.Sub(start).Nanoseconds() - cullNS
 	t.stats.ShadeNS = time.Since(raster).Nanoseconds()
@@ -249,7 +260,6 @@ func (t *Target) visibility(units []culled) (cullNS int64) {
 	if len(f.items) > n {
 		t.rasterBands(n, len(f.items), false)
 	}
-	t.remember()
 	t.peel(blend)
 	return cullNS
 }
@@ -324,34 +334,22 @@ func (t *Target) rasterBands(from, to int, clear bool) {
 
 func (l *layer) clear(from, to int) {
 	clear(l.depth[from:to])
+	const run = 4096 // in cache
 	ids := l.id[from:to]
-	for i := range ids {
+	for i := range ids[:min(run, len(ids))] {
 		ids[i] = noID
+	}
+	for i := run; i < len(ids); i += run {
+		copy(ids[i:], ids[:run])
 	}
 }
 
-// remember notes which clusters show in the opaque layer: they are drawn first in the next frame.
+// remember notes which clusters the opaque layer shows: they are drawn first in the next frame.
 func (t *Target) remember() {
 	f := &t.frame
-	seen := make([]atomic.Bool, len(f.items))
-	const rows = 32
-	t.e.parallel((t.h+rows-1)/rows, func(b int) {
-		last := uint32(noID)
-		for y := b * rows; y < min((b+1)*rows, t.h); y++ {
-			for _, id := range t.id[y*t.stride:][:t.w] {
-				if id>>7 == last || id == noID {
-					continue
-				}
-				last = id >> 7
-				if !seen[last].Load() {
-					seen[last].Store(true)
-				}
-			}
-		}
-	})
 	clear(t.visible)
-	for i := range seen {
-		if seen[i].Load() {
+	for i := range f.items {
+		if t.seen[i].Load() {
 			it := &f.items[i]
 			t.visible[f.draws[it.draw].history+int(it.cluster)] = true
 		}
@@ -377,9 +375,6 @@ func (t *Target) peel(cs []candidate) {
 	}
 	bands := t.bands(first, len(f.items))
 	for n := range peelLayers {
-		if n == len(t.peels) {
-			t.peels = append(t.peels, t.newLayer())
-		}
 		var behind *layer
 		if n > 0 {
 			behind = &t.peels[n-1]
@@ -403,30 +398,9 @@ func (t *Target) peel(cs []candidate) {
 
 // shade turns the visibility buffers into the picture.
 func (t *Target) shade() {
-	f, k := &t.frame, t.k
-	var sum *accumulation
-	if t.sample > 0 {
-		sum = &t.sum
-	}
 	const rows = 8
-	t.e.parallel((t.h+rows-1)/rows, func(b int) {
-		row, front := newRowBuffers(t.stride), (*rowBuffers)(nil)
-		if t.peeled > 0 {
-			front = newRowBuffers(t.stride)
-		}
-		for y := b * rows; y < min((b+1)*rows, t.h); y++ {
-			k.shadeRow(f, t.id, y, true, row)
-			for n := t.peeled - 1; n >= 0; n-- {
-				k.shadeRow(f, t.peels[n].id, y, false, front)
-				row.over(front, t.w)
-			}
-			k.encodeRow(f, y, row, sum)
-		}
-	})
+	bands := (t.h + rows - 1) / rows
+	t.e.parallel(bands, func(b int) { t.k.paintRows(&t.frame, b*rows, min((b+1)*rows, t.h)) })
 	filter := t.sample < filterUntil
-	t.e.parallel((t.h+rows-1)/rows, func(b int) {
-		for y := b * rows; y < min((b+1)*rows, t.h); y += 2 {
-			k.resolveRows(f, y, filter)
-		}
-	})
+	t.e.parallel(bands, func(b int) { t.k.resolveRows(&t.frame, b*rows, min((b+1)*rows, t.h), filter) })
 }

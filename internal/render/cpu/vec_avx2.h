@@ -57,6 +57,11 @@ static inline vi maxi(vi a, vi b) { return (vi)_mm256_max_epi32((__m256i)a, (__m
 // minps and maxps return the second operand when either is NaN, as minf and maxf do.
 static inline vf minf(vf a, vf b) { return (vf)_mm256_min_ps((__m256)a, (__m256)b); }
 static inline vf maxf(vf a, vf b) { return (vf)_mm256_max_ps((__m256)a, (__m256)b); }
+// add_pairs adds lanes 0 and 1, 2 and 3, ... of a, then of b.
+static inline vi add_pairs(vi a, vi b) {
+	return (vi)_mm256_permute4x64_epi64(_mm256_hadd_epi32((__m256i)a, (__m256i)b), 0xd8);
+}
+static inline vi load_bytes(const uint8_t *p) { return (vi)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)); }
 // store_bytes writes the low bytes of the first n lanes; all are 0..255.
 static inline void store_bytes(uint8_t *p, vi v, int n) {
 	__m128i w = _mm_packus_epi32(_mm256_castsi256_si128((__m256i)v), _mm256_extracti128_si256((__m256i)v, 1));

@@ -59,6 +59,13 @@ static inline vi maxi(vi a, vi b) { return (vi)_mm512_max_epi32((__m512i)a, (__m
 // minps and maxps return the second operand when either is NaN, as minf and maxf do.
 static inline vf minf(vf a, vf b) { return (vf)_mm512_min_ps((__m512)a, (__m512)b); }
 static inline vf maxf(vf a, vf b) { return (vf)_mm512_max_ps((__m512)a, (__m512)b); }
+// add_pairs adds lanes 0 and 1, 2 and 3, ... of a, then of b.
+static inline vi add_pairs(vi a, vi b) {
+	const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+	const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+	return (vi)_mm512_permutex2var_epi32((__m512i)a, even, (__m512i)b) + (vi)_mm512_permutex2var_epi32((__m512i)a, odd, (__m512i)b);
+}
+static inline vi load_bytes(const uint8_t *p) { return (vi)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)); }
 // store_bytes writes the low bytes of the first n lanes; all are 0..255.
 static inline void store_bytes(uint8_t *p, vi v, int n) {
 	__m128i b = _mm512_cvtepi32_epi8((__m512i)v);
