@@ -65,6 +65,9 @@ func (l *loader) span(index *integer, at string) (length int64, data []byte, err
 		return 0, nil, fail(at+"/bufferView", "there is no buffer view %d", i)
 	}
 	bv := &l.doc.BufferViews[i] // validate has checked it
+	if data = bv.unpacked; data != nil {
+		return int64(bv.ByteLength), data, nil
+	}
 	if data = l.buffers[*bv.Buffer]; data != nil {
 		data = data[bv.ByteOffset : bv.ByteOffset+bv.ByteLength]
 	}
@@ -89,6 +92,9 @@ func (l *loader) view(i integer) (*view, error) {
 		return nil, fail("", "there is no accessor %d", i)
 	}
 	a := &l.doc.Accessors[i]
+	if a.at != "" {
+		at = a.at
+	}
 	v := &view{count: int64(a.Count), componentType: a.ComponentType, normalized: a.Normalized}
 	v.components = components[a.Type]
 	v.size = elementBytes(a.Type, a.ComponentType)
@@ -103,7 +109,10 @@ func (l *loader) view(i integer) (*view, error) {
 	case a.ByteOffset < 0:
 		return nil, fail(at+"/byteOffset", "%d is negative", a.ByteOffset)
 	}
-	if a.BufferView != nil {
+	switch {
+	case a.unpacked != nil:
+		v.data = a.unpacked
+	case a.BufferView != nil:
 		length, data, err := l.span(a.BufferView, at)
 		if err != nil {
 			return nil, err

@@ -31,8 +31,9 @@ const (
 
 // supported lists the extensions this importer implements.
 var supported = []string{
-	"EXT_mesh_gpu_instancing", "EXT_texture_webp", "KHR_materials_emissive_strength", "KHR_materials_pbrSpecularGlossiness",
-	"KHR_materials_unlit", "KHR_mesh_quantization", "KHR_texture_transform",
+	"EXT_mesh_gpu_instancing", "EXT_meshopt_compression", "EXT_texture_webp", "KHR_draco_mesh_compression",
+	"KHR_materials_emissive_strength", "KHR_materials_pbrSpecularGlossiness", "KHR_materials_unlit", "KHR_mesh_quantization",
+	"KHR_meshopt_compression", "KHR_texture_transform",
 }
 
 // cosmetic lists the extensions that only refine an appearance: a model that requires one is imported without it, and
@@ -97,7 +98,8 @@ func (l *loader) load(ctx context.Context) (*scene.Model, error) {
 		return nil, err
 	}
 	l.geometry.Set(min(l.opts.MemoryBudget, freeGeometry+geometryPerByte*l.input))
-	if err := l.validate(); err != nil {
+	l.report("decode", 0)
+	if err := l.unpack(ctx); err != nil {
 		return nil, err
 	}
 	m := &scene.Model{Name: strings.TrimSuffix(path.Base(l.src.Name), path.Ext(l.src.Name)), Roots: forest.roots}
@@ -106,7 +108,7 @@ func (l *loader) load(ctx context.Context) (*scene.Model, error) {
 		return nil, err
 	}
 	l.images.Set(importer.ImageBudget(l.opts.MemoryBudget, l.input))
-	if err := l.decode(ctx, plan); err != nil {
+	if err := l.run(ctx, plan.jobs(), 1); err != nil {
 		return nil, err
 	}
 	plan.finish()
@@ -169,6 +171,7 @@ func (l *loader) fetch(ctx context.Context, bin []byte) error {
 		switch {
 		case b.ByteLength < 1:
 			return fail(at+"/byteLength", "%d bytes", b.ByteLength)
+		case b.Extensions.EXT.Fallback || b.Extensions.KHR.Fallback: // holds nothing but what is decompressed
 		case b.URI != nil:
 			data, err := l.src.Resolve(*b.URI, l.opts.MemoryBudget-l.input)
 			if err != nil {
@@ -192,8 +195,24 @@ func (l *loader) fetch(ctx context.Context, bin []byte) error {
 	return nil
 }
 
-// validate checks all buffer views and accessors: a file with a broken one is broken, whether it is drawn or not.
-func (l *loader) validate() error {
+// unpack checks all buffer views and accessors, and decompresses what is compressed: a file with a broken one is broken,
+// whether it is drawn or not.
+func (l *loader) unpack(ctx context.Context) error {
+	if err := l.checkViews(); err != nil {
+		return err
+	}
+	if err := l.unpackViews(ctx); err != nil {
+		return err
+	}
+	for i := range l.doc.Accessors {
+		if _, err := l.view(integer(i)); err != nil {
+			return err
+		}
+	}
+	return l.unpackPrimitives(ctx)
+}
+
+func (l *loader) checkViews() error {
 	for i := range l.doc.BufferViews {
 		bv, at := &l.doc.BufferViews[i], fmt.Sprintf("/bufferViews/%d", i)
 		if bv.Buffer == nil || *bv.Buffer < 0 || *bv.Buffer >= integer(len(l.buffers)) {
@@ -207,21 +226,15 @@ func (l *loader) validate() error {
 			return fail(at+"/byteStride", "%d is not a multiple of 4 from 4 to 252", *s)
 		}
 	}
-	for i := range l.doc.Accessors {
-		if _, err := l.view(integer(i)); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 
-// decode runs the jobs of the plan, at most one per processor.
-func (l *loader) decode(ctx context.Context, p *plan) error {
+// run runs jobs, at most one per processor. They take the progress of decoding to the given share.
+func (l *loader) run(ctx context.Context, jobs []func() error, until float64) error {
 	g, group := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	var done atomic.Int64
-	jobs := p.jobs()
-	l.report("decode", 0)
+	from := l.reported
 	for _, job := range jobs {
 		if group.Err() != nil {
 			break
@@ -230,7 +243,7 @@ func (l *loader) decode(ctx context.Context, p *plan) error {
 			if err := job(); err != nil {
 				return err
 			}
-			l.report("decode", float64(done.Add(1))/float64(len(jobs)))
+			l.report("decode", from+(until-from)*float64(done.Add(1))/float64(len(jobs)))
 			return nil
 		})
 	}

@@ -177,7 +177,7 @@ func TestErrorsSayWhereAndWhat(t *testing.T) {
 		"version 1":  {`{"asset":{"version":"1.0"}}`, "/asset/version", `version "1.0" is not supported`},
 		"not JSON":   {`{"asset"`, "", "the JSON is not valid"},
 		"wrong type": {`{"asset":{"version":"2.0"},"nodes":[{"name":5}]}`, "/nodes/name", "number is not allowed here"},
-		"extension":  {`{"asset":{"version":"2.0"},"extensionsRequired":["KHR_draco_mesh_compression"]}`, "/extensionsRequired/0", "KHR_draco_mesh_compression"},
+		"extension":  {`{"asset":{"version":"2.0"},"extensionsRequired":["VENDOR_fog"]}`, "/extensionsRequired/0", "VENDOR_fog"},
 		"offset past the end": {file(`{"attributes":{"POSITION":0}}`, `{"bufferView":0,"byteOffset":4,"componentType":5126,"count":3,"type":"VEC3"}`, view, tri, ""),
 			"/accessors/0", "3 elements need 40 bytes, buffer view 0 has 36"},
 		"negative offset": {file(`{"attributes":{"POSITION":0}}`, `{"bufferView":0,"byteOffset":-4,"componentType":5126,"count":3,"type":"VEC3"}`, view, tri, ""),

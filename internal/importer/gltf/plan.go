@@ -30,6 +30,9 @@ type geometryKey struct {
 	position, normal, tangent, uv0, uv1, color, indices, mode integer // -1 = none
 }
 
+// drawn lists the attributes in it.
+var drawn = []string{"POSITION", "NORMAL", "TANGENT", "TEXCOORD_0", "TEXCOORD_1", "COLOR_0"}
+
 // geometry is one such geometry; its primitive lacks the material.
 type geometry struct {
 	key       geometryKey

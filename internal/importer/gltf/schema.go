@@ -63,6 +63,14 @@ type primitive struct {
 	Material   *integer             `json:"material"`
 	Mode       *integer             `json:"mode"`
 	Targets    []map[string]integer `json:"targets"`
+	Extensions struct {
+		Draco *dracoJSON `json:"KHR_draco_mesh_compression"`
+	} `json:"extensions"`
+}
+
+type dracoJSON struct {
+	BufferView *integer           `json:"bufferView"`
+	Attributes map[string]integer `json:"attributes"` // unique ids inside the compressed data
 }
 
 type material struct {
@@ -151,6 +159,9 @@ type accessor struct {
 			ByteOffset integer  `json:"byteOffset"`
 		} `json:"values"`
 	} `json:"sparse"`
+
+	unpacked []byte // decompressed elements, tightly packed; nil = see BufferView
+	at       string // where it is in the file; "" = where it is in Accessors
 }
 
 type bufferView struct {
@@ -158,11 +169,37 @@ type bufferView struct {
 	ByteOffset integer  `json:"byteOffset"`
 	ByteLength integer  `json:"byteLength"`
 	ByteStride *integer `json:"byteStride"`
+	Extensions struct {
+		EXT *compression `json:"EXT_meshopt_compression"`
+		KHR *compression `json:"KHR_meshopt_compression"`
+	} `json:"extensions"`
+
+	unpacked []byte // decompressed, nil = see Buffer
+}
+
+// compression is how meshopt compressed a buffer view.
+type compression struct {
+	Buffer     *integer `json:"buffer"`
+	ByteOffset integer  `json:"byteOffset"`
+	ByteLength integer  `json:"byteLength"`
+	ByteStride integer  `json:"byteStride"`
+	Count      integer  `json:"count"`
+	Mode       string   `json:"mode"`
+	Filter     string   `json:"filter"`
 }
 
 type buffer struct {
 	URI        *string `json:"uri"`
 	ByteLength integer `json:"byteLength"`
+	Extensions struct {
+		EXT fallback `json:"EXT_meshopt_compression"`
+		KHR fallback `json:"KHR_meshopt_compression"`
+	} `json:"extensions"`
+}
+
+// fallback tells that a buffer only serves loaders that cannot decompress.
+type fallback struct {
+	Fallback bool `json:"fallback"`
 }
 
 // integer is a JSON number without a fraction, written 3 or 3.0 (glTF 2.0 section 2.7), within +-2^53: sums and small
