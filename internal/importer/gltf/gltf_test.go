@@ -51,8 +51,10 @@ func mustOpen(t *testing.T, text string) *scene.Model {
 func file(primitives, accessors, views string, data []byte, more string) string {
 	return fmt.Sprintf(`{"asset":{"version":"2.0"},"scenes":[{"nodes":[0]}],"nodes":[{"mesh":0}],"meshes":[{"primitives":[%s]}],
 		"accessors":[%s],"bufferViews":[%s],"buffers":[{"byteLength":%d,"uri":"data:application/octet-stream;base64,%s"}]%s}`,
-		primitives, accessors, views, len(data), base64.StdEncoding.EncodeToString(data), more)
+		primitives, accessors, views, len(data), encode(data), more)
 }
+
+func encode(data []byte) string { return base64.StdEncoding.EncodeToString(data) }
 
 func pack(values ...any) []byte {
 	var b bytes.Buffer

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/heliograph/heliograph/internal/importer"
 	"github.com/heliograph/heliograph/internal/importer/gltf/draco"
 	"github.com/heliograph/heliograph/internal/importer/gltf/meshopt"
 )
@@ -109,6 +110,9 @@ func (l *loader) unpackPrimitives(ctx context.Context) error {
 		longest = max(longest, len(p.data))
 	}
 	memory := min(l.opts.MemoryBudget, freeDraco+dracoPerByte*int64(longest))
+	if memory < draco.MinMemory {
+		return asError(importer.OverBudget(draco.MinMemory), list[0].at, "")
+	}
 	decoder, err := draco.New(ctx, min(len(list), runtime.GOMAXPROCS(0)), memory)
 	if err != nil {
 		return asError(err, list[0].at, "")

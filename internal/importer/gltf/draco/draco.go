@@ -51,6 +51,9 @@ const (
 	bytesPerIndex     int64 = 4
 )
 
+// MinMemory is the least memory of an instance: what the module begins with.
+const MinMemory = 16 << 20
+
 // Type is the type of an attribute's components.
 type Type uint32
 

@@ -129,10 +129,10 @@ func pointCloud(mesh []byte) []byte {
 }
 
 func TestMemoryLimit(t *testing.T) {
-	if _, err := New(context.Background(), 1, 1<<20); err == nil {
+	if _, err := New(context.Background(), 1, MinMemory-pageBytes); err == nil {
 		t.Error("a decoder without room")
 	}
-	d := newDecoder(t, 1, 17<<20)
+	d := newDecoder(t, 1, MinMemory+1<<20)
 	if _, err := d.Decode(context.Background(), file(t, "edgebreaker.drc"), nil, free); err != nil {
 		t.Error(err)
 	}
