@@ -20,3 +20,13 @@ func FaceNormal(a, b, c geom.Vec3) geom.Vec3 {
 	}
 	return geom.Vec3{float32(x / l), float32(y / l), float32(z / l)}
 }
+
+// Unit normalizes a normal; zero for one that has no direction.
+func Unit(n geom.Vec3) geom.Vec3 {
+	x, y, z := float64(n[0]), float64(n[1]), float64(n[2])
+	l := math.Sqrt(x*x + y*y + z*z)
+	if !(l > 1e-30) || math.IsInf(l, 0) {
+		return geom.Vec3{}
+	}
+	return geom.Vec3{float32(x / l), float32(y / l), float32(z / l)}
+}

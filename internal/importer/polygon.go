@@ -10,6 +10,9 @@ import (
 // per corner than one of a few hundred.
 const workPerCorner = 2000
 
+// ImproperPolygons is the warning for polygons that Triangulator could not cut properly.
+const ImproperPolygons = "Some faces cross themselves or are too intricate; they are filled in part."
+
 // Triangulator cuts polygons into triangles. It keeps its memory from one polygon to the next.
 type Triangulator struct {
 	flat       [][2]float64

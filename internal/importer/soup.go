@@ -25,10 +25,10 @@ type Soup struct {
 	Groups []uint32
 }
 
-// Bytes is what the soup takes with all that becomes of it, for a comparison with a memory budget.
+// Bytes is about what the soup takes with all that becomes of it, for a comparison with a memory budget.
 func (s *Soup) Bytes() int64 {
-	// A corner takes 16 bytes, an index 4, and a vertex of its own at most 48; smoothing and welding take as much again.
-	return 12*int64(len(s.Positions)+len(s.Normals)) + 8*int64(len(s.UVs)) + 16*int64(len(s.Colors)) + 128*int64(len(s.Corners))
+	// A corner takes 16 bytes, and usually about 48 more in smoothing, welding and the result, as vertices are shared.
+	return 12*int64(len(s.Positions)+len(s.Normals)) + 8*int64(len(s.UVs)) + 16*int64(len(s.Colors)) + 64*int64(len(s.Corners))
 }
 
 func (s *Soup) faceNormal(t int) geom.Vec3 {
@@ -183,27 +183,26 @@ func orUp(n geom.Vec3) geom.Vec3 {
 	return n
 }
 
-// Primitive welds the corners of the listed triangles, nil = all, to vertices. All corners must have a normal. An
-// attribute that only some corners have is zero for the others, a colour white.
-func (s *Soup) Primitive(triangles []uint32, m *scene.Material) scene.Primitive {
-	n := len(triangles)
-	if triangles == nil {
-		n = len(s.Corners) / 3
-	}
+// Range is the triangles First, ..., End-1 of a Soup.
+type Range struct{ First, End int }
+
+// Primitive welds the corners of the triangles in some ranges to vertices. All corners must have a normal. An attribute
+// that only some of them have is zero for the others, a colour white.
+func (s *Soup) Primitive(m *scene.Material, ranges ...Range) scene.Primitive {
 	type key struct {
 		position, uv, color int32
 		normal              geom.Vec3 // by value: flat neighbours in one plane share vertices
+	}
+	n := 0
+	for _, r := range ranges {
+		n += r.End - r.First
 	}
 	p := scene.Primitive{Material: m, Indices: make([]uint32, 0, 3*n)}
 	vertex := make(map[key]uint32, n)
 	var corners []Corner
 	hasUV, hasColor := false, false
-	for i := range n {
-		t := uint32(i)
-		if triangles != nil {
-			t = triangles[i]
-		}
-		for _, c := range s.Corners[3*t : 3*t+3] {
+	for _, r := range ranges {
+		for _, c := range s.Corners[3*r.First : 3*r.End] {
 			k := key{c.Position, c.UV, c.Color, s.Normals[c.Normal]}
 			v, ok := vertex[k]
 			if !ok {

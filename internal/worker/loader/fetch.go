@@ -59,7 +59,8 @@ func (l *Loader) checkRedirect(r *http.Request, via []*http.Request) error {
 }
 
 func (l *Loader) loadURL(ctx context.Context, u *url.URL, p Progress) (*scene.Model, error) {
-	if err := checkFormat(u.Path); err != nil {
+	open, err := importerOf(u.Path)
+	if err != nil {
 		return nil, err
 	}
 	if err := l.checkURL(u); err != nil {
@@ -75,11 +76,11 @@ func (l *Loader) loadURL(ctx context.Context, u *url.URL, p Progress) (*scene.Mo
 	if _, err := f.get(f.name); err != nil { // first, so that its progress is shown
 		return nil, err
 	}
-	m, err := l.openGLTF(ctx, importer.Source{Root: f, Name: f.name}, func(stage string, done float64) {
+	m, err := open(ctx, importer.Source{Root: f, Name: f.name}, l.options(func(stage string, done float64) {
 		if stage != StageFetch { // that is over, all but the files that the model refers to
 			p(stage, done)
 		}
-	})
+	}))
 	if err != nil && f.failed != nil {
 		return nil, f.failed // says more than that a file cannot be read
 	}

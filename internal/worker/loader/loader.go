@@ -15,6 +15,9 @@ import (
 	"github.com/heliograph/heliograph/internal/importer"
 	"github.com/heliograph/heliograph/internal/importer/builtin"
 	"github.com/heliograph/heliograph/internal/importer/gltf"
+	"github.com/heliograph/heliograph/internal/importer/obj"
+	"github.com/heliograph/heliograph/internal/importer/ply"
+	"github.com/heliograph/heliograph/internal/importer/stl"
 	"github.com/heliograph/heliograph/internal/scene"
 )
 
@@ -57,7 +60,7 @@ func New(c Config) *Loader {
 }
 
 // formats is part of every refusal, so that people need not look for it.
-const formats = "supported are glTF 2.0 (.gltf, .glb) and builtin:// models"
+const formats = "supported are glTF 2.0 (.gltf, .glb), OBJ, STL and PLY meshes, and builtin:// models"
 
 // Load loads the model at uri: builtin://NAME, https://HOST/PATH, file:///PATH, or a path, which is relative to one of
 // the roots or absolute and below one. Errors are *arr.Error where uri or the model is at fault.
@@ -87,7 +90,8 @@ func (l *Loader) Load(ctx context.Context, uri string, p Progress) (*scene.Model
 
 // loadFile opens name through os.Root, which follows no link and no ".." out of the root.
 func (l *Loader) loadFile(ctx context.Context, name string, p Progress) (*scene.Model, error) {
-	if err := checkFormat(name); err != nil {
+	open, err := importerOf(name)
+	if err != nil {
 		return nil, err
 	}
 	absolute := filepath.IsAbs(name)
@@ -116,7 +120,7 @@ func (l *Loader) loadFile(ctx context.Context, name string, p Progress) (*scene.
 		case !info.Mode().IsRegular():
 			return nil, arr.Errorf(arr.CodeBadRequest, "%q is not a file.", name)
 		}
-		return l.openGLTF(ctx, importer.Source{Root: root.FS(), Name: filepath.ToSlash(rel)}, p)
+		return open(ctx, importer.Source{Root: root.FS(), Name: filepath.ToSlash(rel)}, l.options(p))
 	}
 	if !below {
 		return nil, arr.Errorf(arr.CodeForbidden, "%q is not below a directory that models may come from.", name)
@@ -138,14 +142,24 @@ func relativeTo(dir, name string) (string, bool) {
 	return "", false
 }
 
-func checkFormat(name string) error {
+// opener is what the importer of a format offers.
+type opener func(context.Context, importer.Source, importer.Options) (*scene.Model, error)
+
+// importerOf returns the importer of a format, by the extension of the file's name.
+func importerOf(name string) (opener, error) {
 	switch ext := strings.ToLower(path.Ext(name)); ext {
 	case ".gltf", ".glb":
-		return nil
+		return gltf.Open, nil
+	case ".obj":
+		return obj.Open, nil
+	case ".stl":
+		return stl.Open, nil
+	case ".ply":
+		return ply.Open, nil
 	case "":
-		return arr.Errorf(arr.CodeBadRequest, "%q has no file extension; %s.", name, formats)
+		return nil, arr.Errorf(arr.CodeBadRequest, "%q has no file extension; %s.", name, formats)
 	default:
-		return arr.Errorf(arr.CodeBadRequest, "Models of type %s cannot be loaded; %s.", ext, formats)
+		return nil, arr.Errorf(arr.CodeBadRequest, "Models of type %s cannot be loaded; %s.", ext, formats)
 	}
 }
 
@@ -159,6 +173,6 @@ func (l *Loader) CheckBudget(present, more int64) error {
 		"The model has %d triangles and the scene %d; a session of this size may show %d.", more, present, limit)
 }
 
-func (l *Loader) openGLTF(ctx context.Context, src importer.Source, p Progress) (*scene.Model, error) {
-	return gltf.Open(ctx, src, importer.Options{TriangleBudget: l.cfg.MaxTriangles, MemoryBudget: l.cfg.MaxBytes, Progress: p})
+func (l *Loader) options(p Progress) importer.Options {
+	return importer.Options{TriangleBudget: l.cfg.MaxTriangles, MemoryBudget: l.cfg.MaxBytes, Progress: p}
 }

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/heliograph/heliograph/internal/arr"
+	"github.com/heliograph/heliograph/internal/geom"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -74,7 +76,7 @@ func TestFilesBelowRootsOnly(t *testing.T) {
 	write(t, root, "a/triangle.gltf", selfContained())
 	write(t, root, "split.gltf", triangleGLTF("a/b.bin"))
 	write(t, root, "a/b.bin", string(triangleBin()))
-	write(t, root, "plain.obj", "v 0 0 0")
+	write(t, root, "plain.fbx", "v 0 0 0")
 	write(t, root, "noext", selfContained())
 	secret := write(t, top, "secret/secret.gltf", selfContained())
 	write(t, top, "secret/secret.bin", string(triangleBin()))
@@ -101,7 +103,7 @@ func TestFilesBelowRootsOnly(t *testing.T) {
 		"second.gltf":                          "",
 		filepath.Join(root, "a/triangle.gltf"): "",
 		"file://" + filepath.Join(root, "split.gltf"): "",
-		"plain.obj":                     arr.CodeBadRequest,
+		"plain.fbx":                     arr.CodeBadRequest,
 		"noext":                         arr.CodeBadRequest,
 		"missing.gltf":                  arr.CodeNotFound,
 		"link.gltf":                     arr.CodeNotFound,
@@ -127,6 +129,41 @@ func TestFilesBelowRootsOnly(t *testing.T) {
 	wantCode(t, New(Config{Roots: []string{alias}}), filepath.Join(root, "a/triangle.gltf"), "")
 	wantCode(t, New(Config{Roots: []string{alias}}), filepath.Join(alias, "a/triangle.gltf"), "")
 	wantCode(t, New(Config{}), "a/triangle.gltf", arr.CodeForbidden)
+}
+
+// TestFormats loads one triangle of each format, by its extension in any case, and from the web.
+func TestFormats(t *testing.T) {
+	root, mux := t.TempDir(), http.NewServeMux()
+	for name, content := range map[string]string{
+		"a.gltf": selfContained(),
+		"a.OBJ":  "mtllib a.mtl\nv 0 0 0\nv 1 0 0\nv 0 1 0\nusemtl red\nf 1 2 3\n",
+		"a.mtl":  "newmtl red\nKd 1 0 0\n",
+		"a.stl":  "solid a\nfacet normal 0 0 1\nouter loop\nvertex 0 0 0\nvertex 1 0 0\nvertex 0 1 0\nendloop\nendfacet\nendsolid a\n",
+		"a.ply": "ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty float y\nproperty float z\n" +
+			"element face 1\nproperty list uchar int vertex_indices\nend_header\n0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n",
+	} {
+		write(t, root, name, content)
+		mux.HandleFunc("/"+name, text(content))
+	}
+	l, base := site(t, mux, Config{Roots: []string{root}})
+	for _, name := range []string{"a.gltf", "a.OBJ", "a.stl", "a.ply"} {
+		for _, uri := range []string{name, base + "/" + name} {
+			var stages []string
+			m, err := l.Load(t.Context(), uri, func(stage string, done float64) { stages = append(stages, stage) })
+			if err != nil || m.Triangles != 1 || m.Bounds.Size() != (geom.Vec3{1, 1, 0}) || len(m.Warnings) != 0 {
+				t.Errorf("%s: %+v, %v", uri, m, err)
+			} else if name == "a.OBJ" && m.Materials[0].BaseColor != (geom.Vec4{1, 0, 0, 1}) {
+				t.Errorf("%s: the material is %+v", uri, m.Materials[0])
+			}
+			if !slices.Contains(stages, StageDecode) {
+				t.Errorf("%s: stages %q", uri, stages)
+			}
+		}
+	}
+	_, err := New(Config{Roots: []string{root}, MaxTriangles: 1}).Load(t.Context(), "a.fbx", noProgress)
+	if err == nil || !strings.Contains(err.Error(), "STL") {
+		t.Errorf("the refusal %v does not say what is supported", err)
+	}
 }
 
 func TestBuiltin(t *testing.T) {
