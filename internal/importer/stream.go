@@ -46,13 +46,13 @@ func Open(ctx context.Context, src Source, opts Options) (*Stream, error) {
 		}
 		info, err := f.Stat()
 		if err != nil || !info.Mode().IsRegular() {
-			f.Close()
+			_ = f.Close()
 			return nil, errors.New("the file is not a regular one")
 		}
 		s.src, s.Size = f, info.Size()
 	}
 	if limit := opts.memory(); s.Size > limit {
-		s.src.Close()
+		s.Close()
 		return nil, OverBudget(s.Size - limit)
 	}
 	s.Reader = bufio.NewReaderSize((*counted)(s), 256<<10)
@@ -61,7 +61,7 @@ func Open(ctx context.Context, src Source, opts Options) (*Stream, error) {
 }
 
 // Close closes the file.
-func (s *Stream) Close() error { return s.src.Close() }
+func (s *Stream) Close() { _ = s.src.Close() } // nothing was written
 
 // Offset is the number of bytes that were taken out of the stream.
 func (s *Stream) Offset() int64 { return s.read - int64(s.Buffered()) }

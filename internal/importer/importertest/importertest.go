@@ -30,7 +30,7 @@ func File(tb testing.TB, open Open, file string) (*scene.Model, error) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	return open(tb.Context(), importer.Source{Root: root.FS(), Name: filepath.Base(file)}, importer.Options{})
 }
 

@@ -130,11 +130,10 @@ func (r *reader) binary() error {
 		color := whole
 		if a := binary.LittleEndian.Uint16(facet[48:]); a>>15 == 1 != magics && (magics || a != 0xFFFF) {
 			lo, mid, hi := float32(a&31)/31, float32(a>>5&31)/31, float32(a>>10&31)/31
-			if color = -1; magics {
-				color = r.colorOf(geom.Vec3{lo, mid, hi})
-			} else {
-				color = r.colorOf(geom.Vec3{hi, mid, lo})
+			if !magics {
+				lo, hi = hi, lo
 			}
+			color = r.colorOf(geom.Vec3{lo, mid, hi})
 		}
 		for k := range 3 {
 			var v geom.Vec3
@@ -262,7 +261,8 @@ func (r *reader) model(ctx context.Context, name string) (*scene.Model, error) {
 			s.name = name
 		}
 		m.Nodes = append(m.Nodes, importer.Node(s.name, -1, len(m.Meshes)))
-		m.Meshes = append(m.Meshes, &scene.Mesh{Name: s.name, Primitives: []scene.Primitive{r.soup.Primitive(material, importer.Range{First: s.first, End: end})}})
+		p := r.soup.Primitive(material, importer.Range{First: s.first, End: end})
+		m.Meshes = append(m.Meshes, &scene.Mesh{Name: s.name, Primitives: []scene.Primitive{p}})
 	}
 	m.Warnings = r.warnings.List()
 	return m, importer.Finish(m)
