@@ -49,16 +49,16 @@ const (
 
 // Config says on which sockets to serve and what can be encoded.
 type Config struct {
-	UDP          net.PacketConn // all media of all peers
-	TCP          net.Listener   // ICE-TCP (RFC 6544) connections, see SplitTCP; nil = UDP only
-	AdvertiseIPs []net.IP       // addresses of this host that become candidates
-	Codecs       []encode.Codec // best first
-	Logger       *slog.Logger
+	UDP    []net.PacketConn // all media of all peers; the address of each becomes a candidate, so none may be unspecified
+	TCP    net.Listener     // ICE-TCP (RFC 6544) connections to the same addresses, see SplitTCP; nil = UDP only
+	Codecs []encode.Codec   // best first
+	Logger *slog.Logger
 }
 
-// Server accepts viewers on one UDP and one TCP port.
+// Server accepts viewers on some UDP sockets and one TCP port.
 type Server struct {
 	c   Config
+	ips []net.IP // of the candidates
 	udp ice.UDPMux
 	tcp ice.TCPMux
 }
@@ -68,7 +68,20 @@ func NewServer(c Config) (*Server, error) {
 	if len(c.Codecs) == 0 {
 		return nil, errors.New("no video encoder: install libopenh264 or libvpx")
 	}
-	s := &Server{c: c, udp: webrtc.NewICEUDPMux(quiet.NewLogger("ice"), c.UDP)}
+	s := &Server{c: c}
+	for _, u := range c.UDP {
+		a, ok := u.LocalAddr().(*net.UDPAddr)
+		if !ok || a.IP.IsUnspecified() {
+			return nil, fmt.Errorf("%v is not a UDP address that a viewer can reach", u.LocalAddr())
+		}
+		s.ips = append(s.ips, a.IP)
+	}
+	// One mux a socket, so that an answer leaves from the address that was asked.
+	muxes := make([]ice.UDPMux, len(c.UDP))
+	for i, u := range c.UDP {
+		muxes[i] = webrtc.NewICEUDPMux(quiet.NewLogger("ice"), u)
+	}
+	s.udp = ice.NewMultiUDPMuxDefault(muxes...)
 	if c.TCP != nil {
 		s.tcp = webrtc.NewICETCPMux(quiet.NewLogger("ice"), c.TCP, 64)
 	}
@@ -78,13 +91,15 @@ func NewServer(c Config) (*Server, error) {
 // quiet silences the library's own log: what matters comes back as errors and states.
 var quiet = &logging.DefaultLoggerFactory{DefaultLogLevel: logging.LogLevelDisabled}
 
-// Close ends every peer's transport and closes both sockets. It returns when the sockets' readers are gone.
+// Close ends every peer's transport and closes all sockets. It returns when the sockets' readers are gone.
 func (s *Server) Close() error {
 	err := s.udp.Close()
 	if s.tcp != nil {
 		err = errors.Join(err, s.tcp.Close())
 	}
-	err = errors.Join(err, s.c.UDP.Close())
+	for _, u := range s.c.UDP {
+		err = errors.Join(err, u.Close())
+	}
 	if errors.Is(err, net.ErrClosed) {
 		return nil
 	}
@@ -250,7 +265,7 @@ func (s *Server) api(codec encode.Codec, repairs *rtx) (*webrtc.API, error) {
 	settings.SetICETimeouts(disconnectedAfter, failedAfter, keepAliveEvery)
 	settings.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	settings.SetIncludeLoopbackCandidate(true)
-	settings.SetIPFilter(func(ip net.IP) bool { return slices.ContainsFunc(s.c.AdvertiseIPs, ip.Equal) })
+	settings.SetIPFilter(func(ip net.IP) bool { return slices.ContainsFunc(s.ips, ip.Equal) })
 	networks := []webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6}
 	settings.SetICEUDPMux(s.udp)
 	if s.tcp != nil {

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
 	"net"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -68,8 +71,7 @@ func newServerOn(t *testing.T, udp net.PacketConn, c ...encode.Codec) *stream.Se
 	if c == nil {
 		c = []encode.Codec{encode.H264, encode.VP8}
 	}
-	s, err := stream.NewServer(stream.Config{UDP: udp, TCP: ice, AdvertiseIPs: []net.IP{net.IPv4(127, 0, 0, 1)}, Codecs: c,
-		Logger: slog.New(slog.DiscardHandler)})
+	s, err := stream.NewServer(stream.Config{UDP: []net.PacketConn{udp}, TCP: ice, Codecs: c, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,6 +310,63 @@ func TestRunEndsWhenTheViewerLeaves(t *testing.T) {
 	}
 }
 
+// TestCandidates has a server on two addresses for UDP and one for TCP, as a worker on loopback beside a network.
+func TestCandidates(t *testing.T) {
+	first := listenUDP(t)
+	port := first.LocalAddr().(*net.UDPAddr).Port
+	second, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.2:%d", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, ice := stream.SplitTCP(tcp)
+	s, err := stream.NewServer(stream.Config{UDP: []net.PacketConn{first, second}, TCP: ice, Codecs: []encode.Codec{encode.VP8}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	v, err := streamtest.New(t.Context(), streamtest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	p, answer, err := s.Accept(t.Context(), v.Offer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	got := map[string]bool{}
+	for _, m := range regexp.MustCompile(`a=candidate:\S+ 1 (\S+) \d+ (\S+) (\d+) `).FindAllStringSubmatch(answer, -1) {
+		got[strings.Join(m[1:], " ")] = true
+	}
+	want := map[string]bool{
+		fmt.Sprintf("udp 127.0.0.1 %d", port):                           true,
+		fmt.Sprintf("udp 127.0.0.2 %d", port):                           true,
+		fmt.Sprintf("tcp 127.0.0.1 %d", tcp.Addr().(*net.TCPAddr).Port): true,
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("the candidates are %v, want %v", got, want)
+	}
+}
+
+func TestCandidatesNeedAnAddress(t *testing.T) {
+	udp, err := net.ListenPacket("udp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer udp.Close()
+	if _, err := stream.NewServer(stream.Config{UDP: []net.PacketConn{udp}, Codecs: []encode.Codec{encode.VP8}}); err == nil {
+		t.Error("a socket on an unspecified address was taken")
+	}
+}
+
 func TestBadOffers(t *testing.T) {
 	s := newServer(t, encode.VP8)
 	ctx := t.Context()
@@ -341,7 +400,7 @@ func FuzzOffer(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	s, err := stream.NewServer(stream.Config{UDP: udp, AdvertiseIPs: []net.IP{net.IPv4(127, 0, 0, 1)}, Codecs: []encode.Codec{encode.H264, encode.VP8}})
+	s, err := stream.NewServer(stream.Config{UDP: []net.PacketConn{udp}, Codecs: []encode.Codec{encode.H264, encode.VP8}})
 	if err != nil {
 		f.Fatal(err)
 	}

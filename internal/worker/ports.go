@@ -6,11 +6,12 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"syscall"
 )
 
 // ports are the sockets of one session: UDP and TCP on the same number, and TCP on another.
 type ports struct {
-	udp       net.PacketConn
+	udp       []net.PacketConn // one for each address that viewers may use
 	handshake net.Listener
 	inspector net.Listener
 }
@@ -19,7 +20,9 @@ func (p *ports) handshakePort() int { return p.handshake.Addr().(*net.TCPAddr).P
 func (p *ports) inspectorPort() int { return p.inspector.Addr().(*net.TCPAddr).Port }
 
 func (p *ports) close() {
-	_ = p.udp.Close() // again, mostly: its server closed it
+	for _, u := range p.udp {
+		_ = u.Close() // again, mostly: its server closed it
+	}
 	p.handshake.Close()
 	if p.inspector != nil {
 		p.inspector.Close()
@@ -37,13 +40,18 @@ func bindPorts(ip string, lo, hi int) (*ports, error) {
 	if lo < 1 || hi > 65535 || n < 2 {
 		return nil, fmt.Errorf("the port range %d-%d has no room for two ports", lo, hi)
 	}
+	own, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil, fmt.Errorf("list the addresses of this machine: %w", err)
+	}
+	media := mediaAddrs(addr, own)
 	var p *ports
 	var last error
 	start := rand.IntN(n)
 	for i := range n {
 		a := netip.AddrPortFrom(addr, uint16(lo+(start+i)%n))
 		if p == nil {
-			p, last = bindHandshake(a)
+			p, last = bindHandshake(a, media)
 			continue
 		}
 		l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(a))
@@ -59,42 +67,59 @@ func bindPorts(ip string, lo, hi int) (*ports, error) {
 	return nil, fmt.Errorf("no two free ports in %d-%d: %w", lo, hi, last)
 }
 
-func bindHandshake(a netip.AddrPort) (*ports, error) {
+// bindHandshake takes one number: TCP on a, UDP on each of media, which is never empty.
+func bindHandshake(a netip.AddrPort, media []netip.Addr) (*ports, error) {
 	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(a))
 	if err != nil {
 		return nil, err
 	}
-	u, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(a))
-	if err != nil {
-		return nil, errors.Join(err, l.Close())
-	}
-	return &ports{udp: u, handshake: l}, nil
-}
-
-// advertiseIPs are the addresses that ICE candidates show: the bound one, or, when bound to all, every address of this
-// machine that another one could reach, and loopback only when there is none.
-func advertiseIPs(bindIP string) ([]net.IP, error) {
-	ip := net.ParseIP(bindIP)
-	if ip != nil && !ip.IsUnspecified() {
-		return []net.IP{ip}, nil
-	}
-	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		return nil, err
-	}
-	var out, loopback []net.IP
-	for _, a := range addrs {
-		n, ok := a.(*net.IPNet)
+	p := &ports{handshake: l}
+	own := &ownAddrs{list: net.InterfaceAddrs}
+	for _, ip := range media {
+		u, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, a.Port())))
 		switch {
-		case !ok || n.IP.IsLinkLocalUnicast():
-		case n.IP.IsLoopback():
-			loopback = append(loopback, n.IP)
+		case errors.Is(err, syscall.EADDRNOTAVAIL) && ip != a.Addr():
+			// Gone since it was listed, or an IPv6 address that is not usable yet (RFC 4862 section 5.4): do without.
+		case err != nil:
+			p.close()
+			return nil, err
+		case a.Addr().IsLoopback() && !ip.IsLoopback():
+			p.udp = append(p.udp, sameHost{u, own})
 		default:
-			out = append(out, n.IP)
+			p.udp = append(p.udp, u)
 		}
 	}
-	if len(out) == 0 {
-		return loopback, nil
+	if len(p.udp) == 0 {
+		p.close()
+		return nil, fmt.Errorf("no address of this machine can be bound: %w", syscall.EADDRNOTAVAIL)
 	}
-	return out, nil
+	return p, nil
+}
+
+// mediaAddrs are the addresses of the UDP sockets, which are those of the ICE candidates, best first: bind itself; or,
+// when that means all, every address in own that another machine could reach, and loopback only when there is none. A
+// worker on loopback takes those of the network, too, for Firefox pairs none of its own with a loopback one; as these
+// sockets are sameHost, it still serves this machine only (docs/adr/0010).
+func mediaAddrs(bind netip.Addr, own []net.Addr) []netip.Addr {
+	var network, loopback []netip.Addr
+	for _, a := range own {
+		p, err := netip.ParsePrefix(a.String())
+		switch ip := p.Addr(); {
+		case err != nil || ip.IsLinkLocalUnicast():
+		case ip.IsLoopback():
+			loopback = append(loopback, ip)
+		default:
+			network = append(network, ip)
+		}
+	}
+	switch {
+	case bind.IsLoopback():
+		return append([]netip.Addr{bind}, network...)
+	case !bind.IsUnspecified():
+		return []netip.Addr{bind}
+	case len(network) == 0:
+		return loopback
+	default:
+		return network
+	}
 }

@@ -146,10 +146,6 @@ func (s *Session) Run(ctx context.Context) error {
 		return err
 	}
 	defer p.close()
-	ips, err := advertiseIPs(c.BindIP)
-	if err != nil {
-		return err
-	}
 	https, ice := stream.SplitTCP(p.handshake)
 	outer := ctx
 	s.told = func() bool { return outer.Err() != nil }
@@ -165,7 +161,7 @@ func (s *Session) Run(ctx context.Context) error {
 			if len(codecs) == 0 {
 				return nil, arr.Errorf(arr.CodeUnavailable, "This worker has no video encoder: neither libopenh264 nor libvpx was found.")
 			}
-			return s.accept(stream.Config{UDP: p.udp, TCP: ice, AdvertiseIPs: ips, Codecs: codecs, Logger: s.opt.Log})
+			return s.accept(stream.Config{UDP: p.udp, TCP: ice, Codecs: codecs, Logger: s.opt.Log})
 		})
 	})
 	g.Go(func() error {

@@ -361,29 +361,6 @@ func TestTheViewerIsToldWhyTheSessionEnds(t *testing.T) {
 	})
 }
 
-func TestBindPorts(t *testing.T) {
-	p, err := bindPorts("127.0.0.1", 49152, 65534)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.close()
-	h, i := p.handshakePort(), p.inspectorPort()
-	if h == i || h < 49152 || i > 65534 || p.udp.LocalAddr().String() != p.handshake.Addr().String() {
-		t.Errorf("bound %v, %v, %v", p.udp.LocalAddr(), p.handshake.Addr(), p.inspector.Addr())
-	}
-	for _, r := range [][2]int{{h, h}, {h, h - 1}, {0, 10}, {65530, 70000}, {h, max(h, i)}} {
-		if i == h+1 || r != [2]int{h, max(h, i)} {
-			if q, err := bindPorts("127.0.0.1", r[0], r[1]); err == nil {
-				q.close()
-				t.Errorf("two free ports were found in %v", r)
-			}
-		}
-	}
-	if _, err := bindPorts("not an address", 49152, 65534); err == nil {
-		t.Error("a bad address was taken")
-	}
-}
-
 func TestReadConfig(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "worker.json")
 	good := `{"account":"a","session":"s","controlAddress":"unix:/x","hostname":"localhost","bindIP":"127.0.0.1","portMin":1,"portMax":2,

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -86,6 +87,8 @@ func New(ctx context.Context, o Options) (*Viewer, error) {
 	}
 	var settings webrtc.SettingEngine
 	settings.SetIncludeLoopbackCandidate(true)
+	settings.SetIPFilter(net.IP.IsLoopback) // a test leaves the machine's network alone
+	settings.SetRemoteIPFilter(net.IP.IsLoopback)
 	if o.TCPOnly {
 		settings.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeTCP4})
 	}
