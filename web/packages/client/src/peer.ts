@@ -35,10 +35,11 @@ export type OpenPeer = (handlers: PeerHandlers, options: OpenPeerOptions) => Pro
 const gatherMs = 500;
 const mediaMs = 10_000;
 const unreachable = "The worker's media port cannot be reached from this browser (UDP or TCP).";
-/** Firefox pairs no address of the network with one of the loopback interface, and hides its own loopback addresses. */
-const firefoxOnLoopback =
-  "Firefox does not connect to a worker on this very machine unless about:config says media.peerconnection.ice.loopback = true and " +
-  "media.peerconnection.ice.obfuscate_host_addresses = false. Chromium does.";
+/** A worker of `serve --dev` takes a network's address for Firefox, which pairs none of its own with a loopback address. */
+const firefoxWithoutNetwork =
+  "This machine had no network address when the session started, and Firefox does not connect by loopback. Connect to a network " +
+  "and create a new session, or use Chromium, or set media.peerconnection.ice.loopback = true and " +
+  "media.peerconnection.ice.obfuscate_host_addresses = false in about:config.";
 /** "disconnected" may heal by itself; after this it counts as lost. */
 const healMs = 2500;
 
@@ -154,7 +155,10 @@ class WebRtcPeer implements Peer {
 
   #unreachable(): HeliographError {
     const sdp = this.#pc.remoteDescription?.sdp ?? "";
-    return new HeliographError("media", isLoopbackOnly(sdp) && navigator.userAgent.includes("Firefox") ? firefoxOnLoopback : unreachable);
+    return new HeliographError(
+      "media",
+      isLoopbackOnly(sdp) && navigator.userAgent.includes("Firefox") ? firefoxWithoutNetwork : unreachable,
+    );
   }
 
   #watch(): void {
@@ -177,7 +181,7 @@ class WebRtcPeer implements Peer {
   }
 }
 
-/** Whether the worker can be reached on this machine only, as one of `heliograph serve --dev`. */
+/** Whether the worker has loopback addresses only, as one of `heliograph serve --dev` without a network. */
 export function isLoopbackOnly(sdp: string): boolean {
   const addresses = [...sdp.matchAll(/^a=candidate:\S+ \d+ \S+ \d+ (\S+) /gm)].map((match) => match[1]!);
   return addresses.length > 0 && addresses.every((address) => address.startsWith("127.") || address === "::1");
