@@ -14,6 +14,7 @@ want() { # want PACKAGE PROBE...
 has_lib() { ldconfig -p | grep -q "$1"; }
 has_header() { echo "#include <$1>" | ${CC:-cc} -E - -o /dev/null; }
 has_chromium() { command -v chromium || command -v google-chrome; }
+has_firefox() { command -v firefox-esr || command -v firefox; }
 has_azure() { /usr/bin/python3 -c 'import azure.mixedreality.remoterendering'; }
 
 want gcc command -v "${CC:-cc}"
@@ -21,6 +22,8 @@ want libopenh264-dev has_lib libopenh264.so
 want libvpx-dev has_lib libvpx.so
 if [ "${1:-all}" = all ]; then
 	want chromium has_chromium
+	want firefox-esr has_firefox
+	want iproute2 command -v ip
 	want python3-azure has_azure
 fi
 

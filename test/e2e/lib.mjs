@@ -30,10 +30,19 @@ const flags = [
   "--autoplay-policy=no-user-gesture-required",
 ];
 
-/** Runs `work` with a browser that knows nothing of earlier runs, and closes it whatever happens. */
+/**
+ * Runs `work` with a browser that knows nothing of earlier runs, and closes it whatever happens. Without `network` it
+ * connects to workers by loopback only, and so leaves the machine's network alone.
+ */
 export async function withBrowser(
   work,
-  { width = 1280, height = 720, scale = 1, colorScheme = "light" } = {},
+  {
+    width = 1280,
+    height = 720,
+    scale = 1,
+    colorScheme = "light",
+    network = false,
+  } = {},
 ) {
   mkdirSync(out, { recursive: true });
   const profile = mkdtempSync(join(tmpdir(), "hg-chromium-"));
@@ -45,6 +54,7 @@ export async function withBrowser(
     deviceScaleFactor: scale,
     colorScheme,
   });
+  if (!network) await context.addInitScript(ignoreNetworkCandidates);
   const problems = [];
   const watch = (page) => {
     page.on("pageerror", (error) =>
@@ -66,6 +76,19 @@ export async function withBrowser(
     await context.close().catch(() => {});
     rmSync(profile, { recursive: true, force: true });
   }
+}
+
+/** Runs in the page, before its own scripts. */
+function ignoreNetworkCandidates() {
+  const { prototype } = RTCPeerConnection;
+  const { setRemoteDescription } = prototype;
+  prototype.setRemoteDescription = function ({ type, sdp }) {
+    const kept = sdp.replace(
+      /^a=candidate:(\S+ ){4}(?!127\.|::1 ).*\r\n/gm,
+      "",
+    );
+    return setRemoteDescription.call(this, { type, sdp: kept });
+  };
 }
 
 function findChromium() {
