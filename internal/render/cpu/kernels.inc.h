@@ -129,7 +129,7 @@ static inline void small(const hg_frame *f, const batch *t, int k, uint32_t id) 
 		for (int y = py0; y <= py1; y++, o += (size_t)f->stride, g0 += b0, g1 += b1, g2 += b2) {
 			vf z = minf(maxf(slope + (dy * ((float)y - y0) + z0), zmin), zmax), d = loadf(f->depth + o);
 			vi m = (vi)(z > d) & ~(g0 | g1 | g2 | room);
-			if (!bits(m)) continue;
+			// Storing always costs less than a branch that cannot be predicted.
 			storef(f->depth + o, sel(m, z, d));
 			storei(f->id + o, (vi)sel(m, (vf)SPLATI((int32_t)id), loadf((const float *)(f->id + o))));
 		}
@@ -200,9 +200,32 @@ void ISA(hg_raster)(const hg_frame *f, const uint32_t *items, int32_t n, int32_t
 				s.e[i] = a[i] * (qx - vx[i]) + b[i] * (qy - vy[i]) + ~top_left;
 				s.a[i] = a[i] * SUB, s.b[i] = b[i] * SUB;
 			}
+			// Triangles whose box holds up to 2x2 pixels are tested all at once.
+			uint32_t tiny = bits(ok & ~big & (s.px1 - s.px0 <= 1) & (s.py1 - s.py0 <= 1)), hit[4] = {0};
+			float z[4][VW];
+			int32_t at[VW];
+			if (tiny) {
+				storei(at, s.py0 * f->stride + s.px0);
+				for (int i = 0; i < 4; i++) {
+					vi x = s.px0 + (i & 1), y = s.py0 + (i >> 1), in = (x <= s.px1) & (y <= s.py1);
+					vi e[3];
+					for (int n = 0; n < 3; n++) e[n] = s.e[n] + (i & 1 ? s.a[n] : SPLATI(0)) + (i >> 1 ? s.b[n] : SPLATI(0));
+					hit[i] = bits(in & ~(e[0] | e[1] | e[2])) & tiny;
+					vf row = s.dy * (tof(y) - s.y0) + s.z;
+					storef(z[i], minf(maxf(s.dx * (tof(x) - s.x0) + row, s.min), s.max));
+				}
+				todo &= ~tiny | hit[0] | hit[1] | hit[2] | hit[3];
+			}
 			for (uint32_t m = todo; m; m &= m - 1) { // in order: of equal depths the first stays
 				int k = __builtin_ctz(m);
 				uint32_t id = items[j] << 7 | (t + (uint32_t)k);
+				if (tiny >> k & 1) {
+					for (int i = 0; i < 4; i++) {
+						size_t o = (size_t)at[k] + (i & 1 ? 1 : 0) + (i >> 1 ? (size_t)f->stride : 0);
+						if ((hit[i] >> k & 1) && z[i][k] > f->depth[o]) f->depth[o] = z[i][k], f->id[o] = id;
+					}
+					continue;
+				}
 				if (!(large >> k & 1)) {
 					small(f, &s, k, id);
 					continue;
