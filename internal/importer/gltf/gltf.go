@@ -33,7 +33,7 @@ const (
 var supported = []string{
 	"EXT_mesh_gpu_instancing", "EXT_meshopt_compression", "EXT_texture_webp", "KHR_draco_mesh_compression",
 	"KHR_materials_emissive_strength", "KHR_materials_pbrSpecularGlossiness", "KHR_materials_unlit", "KHR_mesh_quantization",
-	"KHR_meshopt_compression", "KHR_texture_transform",
+	"KHR_meshopt_compression", "KHR_texture_basisu", "KHR_texture_transform",
 }
 
 // cosmetic lists the extensions that only refine an appearance: a model that requires one is imported without it, and

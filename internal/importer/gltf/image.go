@@ -1,10 +1,13 @@
 package gltf
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"image"
 
 	"github.com/heliograph/heliograph/internal/importer"
+	"github.com/heliograph/heliograph/internal/importer/gltf/ktx2"
 	"github.com/heliograph/heliograph/internal/scene"
 )
 
@@ -44,7 +47,13 @@ func (l *loader) planImage(p *plan, i integer) (*imageJob, error) {
 }
 
 func (l *loader) decodeImage(job *imageJob) error {
-	rgba, err := importer.DecodeImage(job.data, &l.images)
+	var rgba *image.NRGBA
+	var err error
+	if bytes.HasPrefix(job.data, []byte(ktx2.Magic)) {
+		rgba, err = ktx2.Decode(job.data, l.images.Take)
+	} else {
+		rgba, err = importer.DecodeImage(job.data, &l.images)
+	}
 	if err != nil {
 		return asError(err, job.at, "")
 	}

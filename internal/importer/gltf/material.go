@@ -144,8 +144,11 @@ func (l *loader) textureObject(p *plan, i integer) (*scene.Texture, error) {
 	}
 	src, at := &l.doc.Textures[i], fmt.Sprintf("/textures/%d", i)
 	source := src.Source
-	if w := src.Extensions.WebP; w != nil && w.Source != nil {
-		source = w.Source
+	if w := src.Extensions.WebP.Source; w != nil {
+		source = w
+	}
+	if source == nil { // any other image is as good, or better: what Basis saves is memory of a GPU
+		source = src.Extensions.Basis.Source
 	}
 	p.textureOf[i] = nil
 	if source == nil {

@@ -122,10 +122,13 @@ type texture struct {
 	Sampler    *integer `json:"sampler"`
 	Source     *integer `json:"source"`
 	Extensions struct {
-		WebP *struct {
-			Source *integer `json:"source"`
-		} `json:"EXT_texture_webp"`
+		WebP  textureSource `json:"EXT_texture_webp"`
+		Basis textureSource `json:"KHR_texture_basisu"`
 	} `json:"extensions"`
+}
+
+type textureSource struct {
+	Source *integer `json:"source"`
 }
 
 type imageJSON struct {
