@@ -35,11 +35,10 @@ export type OpenPeer = (handlers: PeerHandlers, options: OpenPeerOptions) => Pro
 const gatherMs = 500;
 const mediaMs = 10_000;
 const unreachable = "The worker's media port cannot be reached from this browser (UDP or TCP).";
-/** A worker of `serve --dev` takes a network's address for Firefox, which pairs none of its own with a loopback address. */
-const firefoxWithoutNetwork =
-  "This machine had no network address when the session started, and Firefox does not connect by loopback. Connect to a network " +
-  "and create a new session, or use Chromium, or set media.peerconnection.ice.loopback = true and " +
-  "media.peerconnection.ice.obfuscate_host_addresses = false in about:config.";
+/** Firefox gathers no address but those by which a default route goes, and pairs none of them with a loopback address. */
+const firefoxNeedsNetwork =
+  "Firefox connects by a network's address only, and this machine has none with a default route, or had none when the session started. " +
+  "Connect to a network and create a new session, or use Chromium.";
 /** "disconnected" may heal by itself; after this it counts as lost. */
 const healMs = 2500;
 
@@ -154,11 +153,10 @@ class WebRtcPeer implements Peer {
   }
 
   #unreachable(): HeliographError {
-    const sdp = this.#pc.remoteDescription?.sdp ?? "";
-    return new HeliographError(
-      "media",
-      isLoopbackOnly(sdp) && navigator.userAgent.includes("Firefox") ? firefoxWithoutNetwork : unreachable,
-    );
+    const { localDescription: offer, remoteDescription: answer } = this.#pc;
+    const firefox = navigator.userAgent.includes("Firefox");
+    const noNetwork = firefox && isLoopbackOnly(offer?.sdp ?? "", answer?.sdp ?? "");
+    return new HeliographError("media", noNetwork ? firefoxNeedsNetwork : unreachable);
   }
 
   #watch(): void {
@@ -181,10 +179,15 @@ class WebRtcPeer implements Peer {
   }
 }
 
-/** Whether the worker has loopback addresses only, as one of `heliograph serve --dev` without a network. */
-export function isLoopbackOnly(sdp: string): boolean {
-  const addresses = [...sdp.matchAll(/^a=candidate:\S+ \d+ \S+ \d+ (\S+) /gm)].map((match) => match[1]!);
-  return addresses.length > 0 && addresses.every((address) => address.startsWith("127.") || address === "::1");
+/** Whether the viewer has no address to connect from but perhaps loopback, or the worker none but loopback to connect to. */
+export function isLoopbackOnly(offer: string, answer: string): boolean {
+  const loopback = (address: string) => address.startsWith("127.") || address === "::1";
+  const worker = candidates(answer);
+  return candidates(offer).every(loopback) || (worker.length > 0 && worker.every(loopback));
+}
+
+function candidates(sdp: string): string[] {
+  return [...sdp.matchAll(/^a=candidate:\S+ \d+ \S+ \d+ (\S+) /gm)].map((match) => match[1]!);
 }
 
 /** H.264 before VP8; only what the worker can send, so that the answer is short. */
