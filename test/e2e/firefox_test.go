@@ -49,7 +49,7 @@ func find(names ...string) string {
 	return ""
 }
 
-// namespace makes a machine that reaches nobody: loopback and one address of a network, by which its default route goes.
+// namespace makes a machine that reaches nobody: loopback and one address of a network. Firefox wants a default route, too.
 // At the end whatever still runs there is killed.
 func namespace(t *testing.T) string {
 	t.Helper()
