@@ -6,9 +6,13 @@ import (
 	"github.com/heliograph/heliograph/internal/geom"
 )
 
-// workPerCorner bounds ear clipping, which takes quadratic time or worse: a polygon of a million corners gets no more
-// per corner than one of a few hundred.
-const workPerCorner = 2000
+// Ear clipping takes quadratic time or worse. Every polygon may take what a usual one does, and one of several thousand
+// concave corners more; but all polygons of a hostile model together take some seconds.
+const (
+	usualPerCorner = 100 // steps
+	mostPerCorner  = 4000
+	extraPerModel  = 300_000_000
+)
 
 // ImproperPolygons is the warning for polygons that Triangulator could not cut properly.
 const ImproperPolygons = "Some faces cross themselves or are too intricate; they are filled in part."
@@ -17,6 +21,9 @@ const ImproperPolygons = "Some faces cross themselves or are too intricate; they
 type Triangulator struct {
 	flat       [][2]float64
 	next, prev []int32
+	reflex     []int32 // the corners that may lie in an ear, in any order
+	where      []int32 // corner -> index into reflex; -1 = not there
+	extra      int     // steps beyond the usual ones that were spent
 }
 
 // Cut calls emit with the corners of each triangle of the polygon, counter-clockwise as the polygon is. Convex ones are
@@ -37,13 +44,10 @@ func (t *Triangulator) Cut(polygon []geom.Vec3, emit func(a, b, c int)) bool {
 		}
 		return true
 	}
-	t.next, t.prev = t.next[:0], t.prev[:0]
-	for i := range n {
-		t.next = append(t.next, int32((i+1)%n))
-		t.prev = append(t.prev, int32((i+n-1)%n))
-	}
+	t.link(n)
 	proper := true
-	work, at := n*workPerCorner, int32(0)
+	work, at := min(n*mostPerCorner, n*usualPerCorner+extraPerModel-t.extra), int32(0)
+	t.extra -= n * usualPerCorner
 	for left, tries := n, 0; left > 3; {
 		a, b := t.prev[at], t.next[at]
 		ear := tries >= left || work < 0 // no ear left: clip what comes
@@ -52,6 +56,7 @@ func (t *Triangulator) Cut(polygon []geom.Vec3, emit func(a, b, c int)) bool {
 			var steps int
 			ear, steps = t.ear(a, at, b)
 			work -= steps
+			t.extra += steps
 		}
 		if !ear {
 			at, tries = b, tries+1
@@ -59,11 +64,50 @@ func (t *Triangulator) Cut(polygon []geom.Vec3, emit func(a, b, c int)) bool {
 		}
 		emit(int(a), int(at), int(b))
 		t.next[a], t.prev[b] = b, a
+		t.forget(at)
+		for _, c := range []int32{a, b} {
+			if t.turn(c) > 0 {
+				t.forget(c)
+			}
+		}
 		left, tries = left-1, 0
 		at = t.next[b] // skip on: fans of slivers look bad
 	}
+	t.extra = max(0, t.extra)
 	emit(int(t.prev[at]), int(at), int(t.next[at]))
 	return proper
+}
+
+// link makes a ring of the corners, and finds the concave ones.
+func (t *Triangulator) link(n int) {
+	t.next, t.prev, t.where, t.reflex = t.next[:0], t.prev[:0], t.where[:0], t.reflex[:0]
+	for i := range n {
+		t.next = append(t.next, int32((i+1)%n))
+		t.prev = append(t.prev, int32((i+n-1)%n))
+	}
+	for i := range int32(n) {
+		t.where = append(t.where, -1)
+		if t.turn(i) <= 0 {
+			t.where[i] = int32(len(t.reflex))
+			t.reflex = append(t.reflex, i)
+		}
+	}
+}
+
+// forget takes a corner out of the concave ones: it is clipped, or has become convex.
+func (t *Triangulator) forget(corner int32) {
+	i := t.where[corner]
+	if i < 0 {
+		return
+	}
+	last := t.reflex[len(t.reflex)-1]
+	t.reflex[i], t.where[last] = last, i
+	t.reflex, t.where[corner] = t.reflex[:len(t.reflex)-1], -1
+}
+
+// turn is positive at a convex corner.
+func (t *Triangulator) turn(corner int32) float64 {
+	return cross(t.flat[t.prev[corner]], t.flat[corner], t.flat[t.next[corner]])
 }
 
 // project drops the axis along which the polygon is seen best, and reports whether what is left is convex.
@@ -112,17 +156,14 @@ func (t *Triangulator) ear(a, b, c int32) (ear bool, steps int) {
 	case cr == 0: // nothing of the polygon is cut off, unless it doubles back
 		return true, 1
 	}
-	for i := t.next[c]; i != a; i = t.next[i] {
-		steps++
+	for k, i := range t.reflex {
 		s := t.flat[i]
-		if s == p || s == q || s == r { // a bridge to a hole passes twice through the same place
-			continue
-		}
-		if cross(p, q, s) >= 0 && cross(q, r, s) >= 0 && cross(r, p, s) >= 0 && cross(t.flat[t.prev[i]], s, t.flat[t.next[i]]) <= 0 {
-			return false, steps
+		if cross(p, q, s) >= 0 && cross(q, r, s) >= 0 && cross(r, p, s) >= 0 &&
+			s != p && s != q && s != r { // a bridge to a hole passes twice through the same place
+			return false, k + 1
 		}
 	}
-	return true, steps + 1
+	return true, len(t.reflex) + 1
 }
 
 // cross is twice the signed area of the triangle a, b, c.

@@ -314,8 +314,12 @@ func (m *materials) build(d *definition) *scene.Material {
 	} else if diffuse != nil {
 		out.BaseColorTex = m.ref(d.diffuseMap, m.opaque(d.diffuseMap.file, diffuse))
 	}
-	if d.opacity != nil && *d.opacity < 1 {
-		out.BaseColor[3] = max(0, *d.opacity)
+	switch {
+	case d.opacity == nil || *d.opacity >= 1:
+	case *d.opacity <= 0: // what some programs write for glass; nobody means a part that cannot be seen
+		m.warnings.Add("Materials that are wholly transparent are shown opaque.")
+	default:
+		out.BaseColor[3] = *d.opacity
 		out.Alpha = scene.AlphaBlend
 	}
 	m.bump(out, d)

@@ -135,6 +135,27 @@ func TestPolygons(t *testing.T) {
 	}
 }
 
+// TestHugePolygons: lines longer than any buffer, and corners in disorder, cost time in proportion.
+func TestHugePolygons(t *testing.T) {
+	const n = 2000
+	var disorder, circle, face strings.Builder
+	for i := range n {
+		h := uint32(i) * 2654435761
+		fmt.Fprintf(&disorder, "v %d %d 0\n", h>>16, h&65535)
+		s, c := math.Sincos(2 * math.Pi * float64(i) / n)
+		fmt.Fprintf(&circle, "v %.9g %.9g 0\n", c, s)
+		fmt.Fprintf(&face, "%200d", i+1)
+	}
+	m := must(t, circle.String()+"f"+face.String())
+	if got := area(t, m); m.Triangles != n-2 || math.Abs(got-math.Pi) > 1e-2 {
+		t.Errorf("a circle: %d triangles of area %v", m.Triangles, got)
+	}
+	m = must(t, disorder.String()+"f"+face.String())
+	if len(m.Warnings) != 1 || m.Triangles != n-2 {
+		t.Errorf("disorder: %d triangles, %q", m.Triangles, m.Warnings)
+	}
+}
+
 func TestGroupsBecomeNodes(t *testing.T) {
 	m := must(t, square+"f 1 2 3\no A\nf 1 2 3\ng x y\nusemtl red\nf 1 2 3\nusemtl blue\nf 1 2 4\nf 1 2 3\no B\ng x y\nf 1 2 3\no A\nf 2 3 4\ng\nf 1 2 4\n")
 	var got []string
@@ -250,6 +271,7 @@ func TestMaterialFactors(t *testing.T) {
 		{"d", "newmtl m\r\nKd 1\r\nd 0.25\r\n", scene.Material{BaseColor: geom.Vec4{1, 1, 1, 0.25}, Roughness: 1, Alpha: scene.AlphaBlend}},
 		{"Tr", "newmtl m\nKd 1\nTr 0.25\n", scene.Material{BaseColor: geom.Vec4{1, 1, 1, 0.75}, Roughness: 1, Alpha: scene.AlphaBlend}},
 		{"d before Tr", "newmtl m\nKd 1\nd 1\nTr 1\n", scene.Material{BaseColor: geom.Vec4{1, 1, 1, 1}, Roughness: 1}},
+		{"d 0", "newmtl m\nKd 1\nd 0\n", scene.Material{BaseColor: geom.Vec4{1, 1, 1, 1}, Roughness: 1}},
 		{"Ke", "newmtl m\nKd 1\nKe 0 1 0\n", scene.Material{BaseColor: geom.Vec4{1, 1, 1, 1}, Roughness: 1, Emissive: geom.Vec3{0, 1, 0}}},
 		{"first of two", "newmtl m\nKd 1\nnewmtl m\nKd 0", scene.Material{BaseColor: geom.Vec4{1, 1, 1, 1}, Roughness: 1}},
 	} {
