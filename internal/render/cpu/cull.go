@@ -70,6 +70,7 @@ func (f *frame) cullSpan(out *culled, di, from, to int) {
 			continue
 		}
 		cand.draw, cand.cluster, cand.firstVertex, cand.firstTriangle = uint32(di), uint32(ci), c.FirstVertex, c.FirstTriangle
+		cand.textured = mat.textured()
 		switch {
 		case mat.Alpha == scene.AlphaBlend:
 			cand.slow = true

@@ -35,7 +35,7 @@ type item struct {
 	draw, cluster              uint32
 	firstVertex, firstTriangle uint32 // the cluster's
 	y0, y1                     int16  // rows it may touch, inclusive
-	slow                       bool   // needs clipping, an alpha test or 64-bit coordinates
+	slow, textured             bool   // slow: needs clipping, an alpha test or 64-bit coordinates
 }
 
 // frame is everything one Render hands to its stages.

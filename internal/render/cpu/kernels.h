@@ -31,7 +31,7 @@ typedef struct { // mesh.Cluster
 typedef struct { // item
 	uint32_t draw, cluster, first_vertex, first_triangle;
 	int16_t y0, y1;
-	uint8_t slow;
+	uint8_t slow, textured;
 } hg_item;
 
 typedef struct {

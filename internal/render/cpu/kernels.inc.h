@@ -646,47 +646,119 @@ static inline vi green(vi p) { return (p >> 8) & 0xff; }
 
 static inline vi luma(vi p) { return weigh(red_blue(p), green(p), 77, 150, 29) >> 8; }
 
-void ISA(hg_paint)(const hg_frame *f, int32_t y0, int32_t y1, int32_t peeled) {
-	vf nothing[7];
-	for (int k = 0; k < 7; k++) nothing[k] = SPLAT(0);
-	for (int k = 0; k < 3; k++) nothing[3 + k] = SPLAT(f->background[k]);
-	vi empty = SPLATI(0), empty_luma = empty, last = SPLATI(-1);
-	if (!f->samples) empty = encode(f, nothing, 0), empty_luma = luma(empty);
-	for (int y = y0; y < y1; y++) {
-		size_t o = (size_t)y * (size_t)f->stride, co = (size_t)y * (size_t)f->color_stride + HG_PIXEL_PAD;
-		uint32_t *row = f->color + co;
-		uint8_t *lumas = f->luma + co;
-		float fy = (float)y + 0.5f;
-		for (int x = 0; x < f->stride; x += VW) {
-			vi id = loadi(f->id + o + x), any = id != -1, item = (id >> 7) & 0x1ffffff;
-			for (int n = 0; n < peeled; n++) any |= loadi(f->peel[n] + o + x) != -1;
-			if (!bits(any) && !f->samples) {
-				storei(row + x, empty);
-				store_bytes(lumas + x, empty_luma, VW);
-				continue;
+// painter is what painting a row needs.
+typedef struct {
+	vf nothing[7]; // the background, as shade_pixels' c
+	vi last;       // item noted last
+} painter;
+
+static inline void note(const hg_frame *f, painter *p, vi id) {
+	vi item = (id >> 7) & 0x1ffffff;
+	uint32_t present = bits(id != -1);
+	if (!(bits(item != p->last) & present)) return;
+	for (uint32_t m = present; m; m &= m - 1) f->seen[item[__builtin_ctz(m)]] = 1;
+	p->last = SPLATI(item[31 - __builtin_clz(present)]);
+}
+
+// paint_opaque makes pixels of the opaque layer of a moving view.
+static inline vi paint_opaque(const hg_frame *f, painter *p, vi id, vf fx, float fy) {
+	vf c[7];
+	memcpy(c, p->nothing, sizeof c);
+	eye_ray eye = look(f, fx, fy);
+	shade_pixels(f, &eye, id, fx, fy, c);
+	note(f, p, id);
+	return encode(f, c, 0);
+}
+
+enum { MAX_WIDTH = 8192, ALIKE = 16 };
+
+// paint_half shades even pixels, and odd ones where their neighbours disagree; see interpolates in shade.go.
+static void paint_half(const hg_frame *f, painter *p, vi empty, int y) {
+	const uint32_t *ids = f->id + (size_t)y * (size_t)f->stride;
+	uint32_t *row = f->color + (size_t)y * (size_t)f->color_stride + HG_PIXEL_PAD;
+	uint32_t even[MAX_WIDTH / 2 + 2 * VW];
+	int32_t todo[MAX_WIDTH / 2 + 2 * VW];
+	float fy = (float)y + 0.5f;
+	int n = 0;
+	for (int x = 0; x < f->w; x += 2 * VW) {
+		vi id, odd, at = LANES * 2 + x;
+		pair(ids + x, LANES * 2, &id, &odd);
+		id |= at >= f->w;
+		storei(even + x / 2, bits(id != -1) ? paint_opaque(f, p, id, tof(at) + 0.5f, fy) : empty);
+	}
+	storei(even + (f->w + 1) / 2, SPLATI(0));
+	for (int x = 0; x < f->w; x += 2 * VW) {
+		vi left, odd, right, at = LANES * 2 + x, px = empty;
+		pair(ids + x, LANES * 2, &left, &odd);
+		pair(ids + x + 1, LANES * 2, &odd, &right);
+		odd |= at + 1 >= f->w;
+		vi l = loadi(even + x / 2), present = odd != -1;
+		if (bits(present)) {
+			vi r = loadi(even + x / 2 + 1);
+			vi item = (odd >> 7) & 0x1ffffff & present;
+			vi alike = present & (at + 2 < f->w) & (((left ^ odd) | (right ^ odd)) < 128) & (((left ^ odd) | (right ^ odd)) >= 0);
+			// No byte differs by ALIKE or more: none has a bit from that up.
+			alike &= (spread(l, r) & (int32_t)(0x01010101u * (256 - ALIKE))) == 0;
+			if (bits(alike)) {
+				vi flags = gatheri((const int32_t *)f->items + 5, item * (int)(sizeof(hg_item) / 4));
+				alike &= (flags & 0xff00) == 0;
 			}
-			vf c[7], fx = tof(LANES + x) + 0.5f;
-			memcpy(c, nothing, sizeof c);
-			eye_ray eye = look(f, fx, fy);
-			uint32_t present = bits(id != -1);
-			if (present) {
-				shade_pixels(f, &eye, id, fx, fy, c);
-				if (bits(item != last) & present) {
-					for (uint32_t m = present; m; m &= m - 1) f->seen[item[__builtin_ctz(m)]] = 1;
-					last = SPLATI(item[31 - __builtin_clz(present)]);
-				}
-			}
-			for (int n = peeled - 1; n >= 0; n--) {
-				vi front = loadi(f->peel[n] + o + x), mask = front != -1;
-				if (!bits(mask)) continue;
-				vf s[7];
-				shade_pixels(f, &eye, front, fx, fy, s);
-				for (int k = 0; k < 6; k++) c[k] = sel(mask, s[k] * s[6] + c[k] * (1.0f - s[6]), c[k]);
-			}
-			vi px = encode(f, c, o + (size_t)x);
-			storei(row + x, px);
-			store_bytes(lumas + x, luma(px), VW);
+			px = seli(alike, avg_bytes(l, r), px);
+			for (uint32_t m = bits(present & ~alike); m; m &= m - 1) todo[n++] = x + 2 * __builtin_ctz(m) + 1;
 		}
+		store_pairs(row + x, l, px);
+	}
+	for (int i = 0; i < n; i += VW) {
+		vi at = loadi(todo + i), rest = LANES < n - i;
+		at &= rest;
+		vi px = paint_opaque(f, p, gatheri(ids, at) | ~rest, tof(at) + 0.5f, fy);
+		for (int k = 0; k < VW && k < n - i; k++) row[at[k]] = (uint32_t)px[k];
+	}
+}
+
+static void paint_full(const hg_frame *f, painter *p, vi empty, int y, int peeled) {
+	size_t o = (size_t)y * (size_t)f->stride;
+	uint32_t *row = f->color + (size_t)y * (size_t)f->color_stride + HG_PIXEL_PAD;
+	float fy = (float)y + 0.5f;
+	for (int x = 0; x < f->stride; x += VW) {
+		vi id = loadi(f->id + o + x), any = id != -1;
+		for (int n = 0; n < peeled; n++) any |= loadi(f->peel[n] + o + x) != -1;
+		if (!bits(any) && !f->samples) {
+			storei(row + x, empty);
+			continue;
+		}
+		vf c[7], fx = tof(LANES + x) + 0.5f;
+		memcpy(c, p->nothing, sizeof c);
+		eye_ray eye = look(f, fx, fy);
+		if (bits(id != -1)) {
+			shade_pixels(f, &eye, id, fx, fy, c);
+			note(f, p, id);
+		}
+		for (int n = peeled - 1; n >= 0; n--) {
+			vi front = loadi(f->peel[n] + o + x), mask = front != -1;
+			if (!bits(mask)) continue;
+			vf s[7];
+			shade_pixels(f, &eye, front, fx, fy, s);
+			for (int k = 0; k < 6; k++) c[k] = sel(mask, s[k] * s[6] + c[k] * (1.0f - s[6]), c[k]);
+		}
+		storei(row + x, encode(f, c, o + (size_t)x));
+	}
+}
+
+void ISA(hg_paint)(const hg_frame *f, int32_t y0, int32_t y1, int32_t peeled) {
+	painter p;
+	for (int k = 0; k < 7; k++) p.nothing[k] = SPLAT(0);
+	for (int k = 0; k < 3; k++) p.nothing[3 + k] = SPLAT(f->background[k]);
+	p.last = SPLATI(-1);
+	vi empty = SPLATI(0);
+	if (!f->samples) empty = encode(f, p.nothing, 0);
+	for (int y = y0; y < y1; y++) {
+		size_t o = (size_t)y * (size_t)f->color_stride + HG_PIXEL_PAD;
+		uint32_t *row = f->color + o;
+		uint8_t *lumas = f->luma + o;
+		if (f->samples || peeled) paint_full(f, &p, empty, y, peeled);
+		else paint_half(f, &p, empty, y);
+		for (int x = 0; x < f->stride; x += VW) store_bytes(lumas + x, luma(loadi(row + x)), VW);
 		row[-1] = row[0], row[f->w] = row[f->w - 1];
 		lumas[-1] = lumas[0], lumas[f->w] = lumas[f->w - 1];
 	}

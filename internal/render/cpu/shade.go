@@ -237,29 +237,69 @@ func (f *frame) alpha(id uint32, x, y int) float32 {
 // paintRows implements kernels.
 func (scalar) paintRows(f *frame, y0, y1 int) {
 	t := f.t
+	half := t.sample == 0 && t.peeled == 0
 	for y := y0; y < y1; y++ {
 		row := t.color[y*t.colorStride:][:t.w+2*pixelPad]
-		for x := range t.w {
-			i := y*t.stride + x
-			c := [7]float32{3: f.background[0], 4: f.background[1], 5: f.background[2]}
-			if id := t.id[i]; id != noID {
-				c = f.shade(id, x, y)
-				if seen := &t.seen[id>>7]; !seen.Load() {
-					seen.Store(true)
-				}
+		px := row[pixelPad:]
+		for x := 0; x < t.w; x += 2 {
+			px[x] = f.paint(x, y)
+		}
+		for x := 1; x < t.w; x += 2 {
+			if half && x+1 < t.w && f.interpolates(x, y, px[x-1], px[x+1]) {
+				px[x] = average2(px[x-1], px[x+1])
+			} else {
+				px[x] = f.paint(x, y)
 			}
-			for n := t.peeled - 1; n >= 0; n-- {
-				if id := t.peels[n].id[i]; id != noID {
-					front := f.shade(id, x, y)
-					for k := range 6 {
-						c[k] = float32(front[k]*front[6]) + float32(c[k]*(1-front[6]))
-					}
-				}
-			}
-			row[pixelPad+x] = f.encode(&c, x, y)
 		}
 		row[pixelPad-1], row[pixelPad+t.w] = row[pixelPad], row[pixelPad+t.w-1]
 	}
+}
+
+// alike is the difference of a component from which on two pixels disagree.
+const alike = 16
+
+// interpolates reports whether pixel (x, y) of a moving view need not be shaded, because its neighbours l and r show the same
+// cluster and look nearly the same (adaptive sampling, after Mitchell 1987). Textures may hold detail that both miss.
+func (f *frame) interpolates(x, y int, l, r uint32) bool {
+	ids := f.t.id[y*f.t.stride+x-1:]
+	if ids[1] == noID || ids[0]>>7 != ids[1]>>7 || ids[2]>>7 != ids[1]>>7 || f.items[ids[1]>>7].textured {
+		return false
+	}
+	for k := 0; k < 32; k += 8 {
+		if absInt(int32(l>>k&255)-int32(r>>k&255)) >= alike {
+			return false
+		}
+	}
+	return true
+}
+
+func average2(a, b uint32) (out uint32) {
+	for k := 0; k < 32; k += 8 {
+		out |= (a>>k&255 + b>>k&255 + 1) >> 1 << k
+	}
+	return out
+}
+
+// paint shades pixel (x, y) of all layers.
+func (f *frame) paint(x, y int) uint32 {
+	t := f.t
+	i := y*t.stride + x
+	c := [7]float32{3: f.background[0], 4: f.background[1], 5: f.background[2]}
+	if id := t.id[i]; id != noID {
+		c = f.shade(id, x, y)
+		if seen := &t.seen[id>>7]; !seen.Load() {
+			seen.Store(true)
+		}
+	}
+	for n := t.peeled - 1; n >= 0; n-- {
+		if id := t.peels[n].id[i]; id != noID {
+			front := f.shade(id, x, y)
+			for k := range 6 {
+				c[k] = float32(front[k]*front[6]) + float32(c[k]*(1-front[6]))
+			}
+		}
+	}
+	return f.encode(&c, x, y)
 }
 
 // shade evaluates triangle id at pixel (x, y). The result is radiance, three components that must appear as given (unlit),

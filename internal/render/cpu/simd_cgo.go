@@ -25,6 +25,7 @@ var (
 	_ = [1]struct{}{}[unsafe.Offsetof(mesh.Cluster{}.FirstVertex)-unsafe.Offsetof(C.hg_cluster{}.first_vertex)]
 	_ = [1]struct{}{}[unsafe.Sizeof(item{})-C.sizeof_hg_item]
 	_ = [1]struct{}{}[unsafe.Offsetof(item{}.firstTriangle)-unsafe.Offsetof(C.hg_item{}.first_triangle)]
+	_ = [1]struct{}{}[unsafe.Offsetof(item{}.textured)-unsafe.Offsetof(C.hg_item{}.textured)]
 	_ = [1]struct{}{}[unsafe.Sizeof(atomic.Bool{})-4]
 	_ = [1]struct{}{}[peelLayers-C.HG_PEEL]
 	_ = [1]struct{}{}[unsafe.Sizeof(sky{}.sh)-unsafe.Sizeof(C.hg_sky{}.sh)]

@@ -71,7 +71,7 @@ func newTarget(e *Engine, w, h int) *Target {
 }
 
 func (t *Target) newLayer() layer {
-	n := t.stride*t.h + 16
+	n := t.stride*t.h + 64
 	return layer{make([]float32, n), make([]uint32, n)}
 }
 

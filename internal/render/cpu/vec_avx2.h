@@ -57,6 +57,17 @@ static inline vi maxi(vi a, vi b) { return (vi)_mm256_max_epi32((__m256i)a, (__m
 // minps and maxps return the second operand when either is NaN, as minf and maxf do.
 static inline vf minf(vf a, vf b) { return (vf)_mm256_min_ps((__m256)a, (__m256)b); }
 static inline vf maxf(vf a, vf b) { return (vf)_mm256_max_ps((__m256)a, (__m256)b); }
+// store_pairs writes a0 b0 a1 b1 ...
+static inline void store_pairs(uint32_t *p, vi a, vi b) {
+	__m256i lo = _mm256_unpacklo_epi32((__m256i)a, (__m256i)b), hi = _mm256_unpackhi_epi32((__m256i)a, (__m256i)b);
+	_mm256_storeu_si256((__m256i *)p, _mm256_permute2x128_si256(lo, hi, 0x20));
+	_mm256_storeu_si256((__m256i *)(p + 8), _mm256_permute2x128_si256(lo, hi, 0x31));
+}
+static inline vi avg_bytes(vi a, vi b) { return (vi)_mm256_avg_epu8((__m256i)a, (__m256i)b); }
+// spread is the difference of bytes.
+static inline vi spread(vi a, vi b) {
+	return (vi)_mm256_sub_epi8(_mm256_max_epu8((__m256i)a, (__m256i)b), _mm256_min_epu8((__m256i)a, (__m256i)b));
+}
 // add_pairs adds lanes 0 and 1, 2 and 3, ... of a, then of b.
 static inline vi add_pairs(vi a, vi b) {
 	return (vi)_mm256_permute4x64_epi64(_mm256_hadd_epi32((__m256i)a, (__m256i)b), 0xd8);

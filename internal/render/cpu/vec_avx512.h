@@ -59,6 +59,18 @@ static inline vi maxi(vi a, vi b) { return (vi)_mm512_max_epi32((__m512i)a, (__m
 // minps and maxps return the second operand when either is NaN, as minf and maxf do.
 static inline vf minf(vf a, vf b) { return (vf)_mm512_min_ps((__m512)a, (__m512)b); }
 static inline vf maxf(vf a, vf b) { return (vf)_mm512_max_ps((__m512)a, (__m512)b); }
+// store_pairs writes a0 b0 a1 b1 ...
+static inline void store_pairs(uint32_t *p, vi a, vi b) {
+	const __m512i lo = _mm512_set_epi32(23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+	const __m512i hi = _mm512_add_epi32(lo, _mm512_set1_epi32(8));
+	_mm512_storeu_si512(p, _mm512_permutex2var_epi32((__m512i)a, lo, (__m512i)b));
+	_mm512_storeu_si512(p + 16, _mm512_permutex2var_epi32((__m512i)a, hi, (__m512i)b));
+}
+static inline vi avg_bytes(vi a, vi b) { return (vi)_mm512_avg_epu8((__m512i)a, (__m512i)b); }
+// spread is the difference of bytes.
+static inline vi spread(vi a, vi b) {
+	return (vi)_mm512_sub_epi8(_mm512_max_epu8((__m512i)a, (__m512i)b), _mm512_min_epu8((__m512i)a, (__m512i)b));
+}
 // add_pairs adds lanes 0 and 1, 2 and 3, ... of a, then of b.
 static inline vi add_pairs(vi a, vi b) {
 	const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
