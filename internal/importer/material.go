@@ -41,6 +41,7 @@ type Phong struct {
 //	roughness = sqrt(2 / (shininess * luminance(S) + 2))
 //	metallic  = the root of 0.04 m^2 + B m + (0.04 - bright(S)), clamped to 0..1, with
 //	            B = bright(D) (1 - max(S)) / 0.96 + bright(S) - 0.08 and bright(c) = 0.299 r^2 + 0.587 g^2 + 0.114 b^2
+//	            but 0 where bright(S) < 0.04, as KHR_materials_pbrSpecularGlossiness has it: black rubber is no metal
 //	base      = lerp(D (1 - max(S)) / (0.96 max(1e-4, 1 - m)), (S - 0.04 (1 - m)) / max(1e-4, m), m^2)
 func (p Phong) MetallicRoughness() (base geom.Vec3, metallic, roughness float32) {
 	const dielectric = 0.04 // reflectance at normal incidence
@@ -54,7 +55,10 @@ func (p Phong) MetallicRoughness() (base geom.Vec3, metallic, roughness float32)
 	rest := 1 - float64(max(s[0], s[1], s[2]))
 	b := bright(d)*rest/(1-dielectric) + bright(s) - 2*dielectric
 	c := dielectric - bright(s)
-	m := max(0, min(1, (-b+math.Sqrt(max(0, b*b-4*dielectric*c)))/(2*dielectric)))
+	m := 0.0
+	if c <= 0 {
+		m = max(0, min(1, (-b+math.Sqrt(max(0, b*b-4*dielectric*c)))/(2*dielectric)))
+	}
 	for k := range base {
 		plain := float64(d[k]) * rest / ((1 - dielectric) * max(1e-4, 1-m))
 		metal := (float64(s[k]) - dielectric*(1-m)) / max(1e-4, m)

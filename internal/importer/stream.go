@@ -81,7 +81,7 @@ func (c *counted) Read(b []byte) (int, error) {
 }
 
 func (s *Stream) report(read int64) {
-	if s.progress == nil || read != 0 && read-s.reported < s.Size/200 {
+	if s.progress == nil || read != 0 && read != s.Size && read-s.reported < s.Size/200 {
 		return
 	}
 	s.reported = read

@@ -1,0 +1,83 @@
+package importer
+
+import (
+	"bytes"
+	"errors"
+	"image"
+	"image/png"
+	"io"
+	"math"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/heliograph/heliograph/internal/geom"
+)
+
+func TestPhong(t *testing.T) {
+	for _, c := range []struct {
+		in                  Phong
+		base                geom.Vec3
+		metallic, roughness float64
+	}{
+		{Phong{Diffuse: geom.Vec3{0.5, 0.5, 0.5}}, geom.Vec3{0.521, 0.521, 0.521}, 0, 1}, // 0.5/0.96
+		{Phong{Diffuse: geom.Vec3{}, Specular: geom.Vec3{1, 0.8, 0.3}, Shininess: 100}, geom.Vec3{1, 0.8, 0.3}, 1, 0.155},
+		{Phong{Diffuse: geom.Vec3{1, 0, 0}, Specular: geom.Vec3{0.04, 0.04, 0.04}, Shininess: 50}, geom.Vec3{1, 0, 0}, 0, 0.707},
+		{Phong{Shininess: -5}, geom.Vec3{}, 0, 1},
+	} {
+		base, metallic, roughness := c.in.MetallicRoughness()
+		if base.Sub(c.base).Len() > 0.05 || math.Abs(float64(metallic)-c.metallic) > 0.02 || math.Abs(float64(roughness)-c.roughness) > 0.02 {
+			t.Errorf("%+v: %v %v %v, want %v %v %v", c.in, base, metallic, roughness, c.base, c.metallic, c.roughness)
+		}
+	}
+}
+
+// TestTextureBomb: small files that decode to much run out of budget, each with a warning, and the memory is not taken.
+func TestTextureBomb(t *testing.T) {
+	var b bytes.Buffer
+	if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, 1000, 1000))); err != nil {
+		t.Fatal(err)
+	}
+	root := fstest.MapFS{"a.png": {Data: b.Bytes()}, "b.png": {Data: b.Bytes()}}
+	var w Warnings
+	x := NewTextures(Source{Root: root, Name: "a.obj"}, Options{MemoryBudget: 12_500_000}, 0, &w)
+	if x.Load("a.png") == nil || x.Load("a.png") != x.Load("a.png") || x.Load("b.png") != nil {
+		t.Error("not just the first of two images fits")
+	}
+	for range 2 {
+		if x.Derive("c", 4_000_000, func() *image.NRGBA { t.Error("made"); return nil }) != nil {
+			t.Error("derived without budget")
+		}
+	}
+	if l := w.List(); len(l) != 2 || !strings.Contains(l[0], "memory allowed") {
+		t.Errorf("warnings %q", l)
+	}
+}
+
+func TestStream(t *testing.T) {
+	long := strings.Repeat("x", 1<<20)
+	last, calls := -1.0, 0
+	s, err := Open(t.Context(), Source{Name: "a", Data: []byte("one\r\n\n" + long + "\nlast")}, Options{Progress: func(_ string, done float64) {
+		if calls++; done < last || done > 1 {
+			t.Errorf("progress %v after %v", done, last)
+		}
+		last = done
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for i, want := range []string{"one", "", long, "last"} {
+		if line, err := s.NextLine(); err != nil || string(line) != want || s.Line != i+1 {
+			t.Errorf("line %d: %.20q, %v", s.Line, line, err)
+		}
+	}
+	if _, err := s.NextLine(); !errors.Is(err, io.EOF) || last != 1 || calls < 3 || s.Offset() != s.Size {
+		t.Errorf("at the end: %v, progress %v in %d calls, %d of %d bytes", err, last, calls, s.Offset(), s.Size)
+	}
+	for _, src := range []Source{{Name: "a"}, {Root: fstest.MapFS{}, Name: "a"}, {Root: fstest.MapFS{"a/b": {}}, Name: "a"}} {
+		if _, err := Open(t.Context(), src, Options{}); err == nil {
+			t.Errorf("%+v opens", src)
+		}
+	}
+}
