@@ -22,7 +22,7 @@ const (
 
 // Target implements render.Target.
 //
-// The first frame of a view has one sample a pixel and goes through an edge filter; the frames after it accumulate
+// The first frame of a view has at most one sample a pixel and goes through an edge filter; the frames after it accumulate
 // jittered samples. Blended surfaces are depth-peeled, so that they need no sorting and intersect correctly.
 type Target struct {
 	e                   *Engine
