@@ -47,7 +47,7 @@ func (l *Loader) checkURL(u *url.URL) error {
 			return nil
 		}
 	}
-	return arr.Errorf(arr.CodeForbidden, "Models are not fetched from %s.", u.Host)
+	return arr.Errorf(arr.CodeForbidden, "Models are not fetched from %s: the operator allows hosts in worker.modelHosts.", u.Host)
 }
 
 func (l *Loader) checkRedirect(r *http.Request, via []*http.Request) error {

@@ -123,7 +123,8 @@ func (l *Loader) loadFile(ctx context.Context, name string, p Progress) (*scene.
 		return open(ctx, importer.Source{Root: root.FS(), Name: filepath.ToSlash(rel)}, l.options(p))
 	}
 	if !below {
-		return nil, arr.Errorf(arr.CodeForbidden, "%q is not below a directory that models may come from.", name)
+		return nil, arr.Errorf(arr.CodeForbidden,
+			"%q is not below a directory that models may come from: see worker.modelRoots, or serve --dev --models DIR.", name)
 	}
 	return nil, arr.Errorf(arr.CodeNotFound, "There is no model %q below the directories that models may come from.", name)
 }
