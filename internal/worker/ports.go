@@ -74,7 +74,7 @@ func bindHandshake(a netip.AddrPort, media []netip.Addr) (*ports, error) {
 		return nil, err
 	}
 	p := &ports{handshake: l}
-	own := &ownAddrs{list: net.InterfaceAddrs}
+	own := &ownAddrs{list: networkAddrs}
 	for _, ip := range media {
 		u, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, a.Port())))
 		switch {

@@ -154,6 +154,24 @@ func TestOwnAddrsFollowTheMachine(t *testing.T) {
 	})
 }
 
+func TestNetworkAddrs(t *testing.T) {
+	addrs, err := networkAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := &ownAddrs{list: networkAddrs}
+	for _, a := range addrs {
+		if !own.has(netip.MustParsePrefix(a.String()).Addr()) {
+			t.Errorf("%v is no address of this machine", a)
+		}
+	}
+	for _, ip := range []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback()} {
+		if own.has(ip) {
+			t.Errorf("%v passes for an address of a network", ip)
+		}
+	}
+}
+
 func prefix(s string) *net.IPNet {
 	ip, n, err := net.ParseCIDR(s)
 	if err != nil {

@@ -3,6 +3,7 @@ package worker
 import (
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -47,6 +48,15 @@ func (c sameHost) WriteTo(b []byte, to net.Addr) (int, error) {
 		return 0, &net.OpError{Op: "write", Net: "udp", Source: c.LocalAddr(), Addr: to, Err: syscall.EINVAL}
 	}
 	return c.WriteToAddrPort(b, a.AddrPort())
+}
+
+// networkAddrs are the addresses of this machine but for loopback: whoever has one of those uses a loopback socket.
+func networkAddrs() ([]net.Addr, error) {
+	addrs, err := net.InterfaceAddrs()
+	return slices.DeleteFunc(addrs, func(a net.Addr) bool {
+		p, err := netip.ParsePrefix(a.String())
+		return err != nil || p.Addr().IsLoopback()
+	}), err
 }
 
 // ownFresh is how long a list of this machine's addresses is good for: they change, and reading them costs a system
