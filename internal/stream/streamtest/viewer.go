@@ -236,7 +236,7 @@ func deliver[T any](v *Viewer, to chan T, x T) {
 	}
 }
 
-// receive turns packets into frames, asks for what is missing, and gives up a frame only when a later one is complete.
+// receive turns packets into frames, asks for what is missing, and gives up frames only for a key frame.
 func (v *Viewer) receive(t *webrtc.TrackRemote) {
 	v.ssrc.Store(uint32(t.SSRC()))
 	var depacketizer rtp.Depacketizer = &codecs.H264Packet{}
@@ -259,6 +259,13 @@ func (v *Viewer) receive(t *webrtc.TrackRemote) {
 			continue // again, or too late
 		}
 		waiting[p.SequenceNumber] = p
+		if p.SequenceNumber != next && beginsKeyFrame(t, p) {
+			// As a browser does: what is missing before a key frame no longer matters, and is not repaired any more.
+			for n := next; n != p.SequenceNumber; n++ {
+				delete(waiting, n)
+			}
+			next, data = p.SequenceNumber, nil
+		}
 		if p.SequenceNumber != next {
 			missing := &rtcp.TransportLayerNack{MediaSSRC: uint32(t.SSRC()), Nacks: []rtcp.NackPair{{PacketID: next}}}
 			_ = v.pc.WriteRTCP([]rtcp.Packet{missing}) // fails only when closing
@@ -278,4 +285,19 @@ func (v *Viewer) receive(t *webrtc.TrackRemote) {
 			}
 		}
 	}
+}
+
+// beginsKeyFrame reports whether p is the first packet of a key frame: parameter sets for H.264 (alone or aggregated, RFC
+// 6184 sections 5.2 and 5.7.1), the start of partition 0 with the key bit for VP8 (RFC 7741 sections 4.2 and 4.3).
+func beginsKeyFrame(t *webrtc.TrackRemote, p *rtp.Packet) bool {
+	if len(p.Payload) < 2 {
+		return false
+	}
+	if strings.EqualFold(t.Codec().MimeType, "video/VP8") {
+		const start, extended, inter = 0x10, 0x80, 0x01
+		return p.Payload[0]&start != 0 && p.Payload[0]&extended == 0 && p.Payload[1]&inter == 0
+	}
+	const sps, stapA = 7, 24
+	kind := p.Payload[0] & 0x1f
+	return kind == sps || kind == stapA
 }
