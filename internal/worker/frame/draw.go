@@ -128,7 +128,7 @@ func (d *drawer) step(now time.Time, pic *picture) (done bool, wait time.Duratio
 			return false, 0, err
 		}
 		if d.movedAt.Equal(now) {
-			d.gov.moved(max(d.renderFor, d.encodeFor()))
+			d.gov.moved(d.frameFor())
 		}
 		if what == redraw {
 			d.due = later(d.due.Add(frameInterval), now.Add(frameInterval/2)) // 60 a second on average, with some jitter
@@ -214,9 +214,13 @@ func (d *drawer) render(snap *scene.Snapshot, view render.View, size Size) error
 	return nil
 }
 
-// encodeFor is how long the last frame took to encode.
-func (d *drawer) encodeFor() time.Duration {
-	return time.Duration(d.l.Stats().EncodeUS) * time.Microsecond
+// frameFor is how far apart frames are by the last picture's drawing and the last frame's encoding.
+func (d *drawer) frameFor() time.Duration {
+	encodeFor := time.Duration(d.l.Stats().EncodeUS) * time.Microsecond
+	if d.l.overlap {
+		return max(d.renderFor, encodeFor)
+	}
+	return d.renderFor + encodeFor
 }
 
 // targetFor returns the target of that size, and closes those of sizes that are no longer drawn.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 	"time"
 
@@ -54,14 +55,19 @@ type Loop struct {
 	// older one.
 	drawing sync.RWMutex
 
+	overlap  bool // the next frame is drawn while one is encoded
 	wake     chan struct{}
-	free     chan *picture // the two pictures that are drawn into and encoded in turn
+	free     chan *picture // the pictures that are drawn into and encoded in turn, one or two
 	pictures chan *picture // drawn, to be encoded
 
 	mu    sync.Mutex
 	st    state
 	stats Stats
 }
+
+// overlapCores is from how many cores on a frame is drawn while the one before it is encoded. On fewer, both stages fill
+// the machine by themselves: beside each other they would take as long as one after the other, and every frame be late.
+const overlapCores = 3
 
 // state is what callers set and the drawer reads.
 type state struct {
@@ -104,10 +110,12 @@ func New(c Config) (*Loop, error) {
 	l := &Loop{
 		cfg: c, metrics: m, epoch: time.Now(),
 		wake: make(chan struct{}, 1), free: make(chan *picture, 2), pictures: make(chan *picture, 2),
-		st: state{size: Size{1280, 720}},
+		st: state{size: Size{1280, 720}}, overlap: runtime.GOMAXPROCS(0) >= overlapCores,
 	}
 	l.free <- &picture{}
-	l.free <- &picture{}
+	if l.overlap {
+		l.free <- &picture{}
+	}
 	return l, nil
 }
 
