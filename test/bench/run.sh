@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 echo "## Machine"
 echo "$(nproc) cores, $(awk -F ': ' '/model name/ {print $2; exit}' /proc/cpuinfo), $(go version | cut -d' ' -f3), load $(cut -d' ' -f1-3 /proc/loadavg)"
 echo
-go test -run "^$" -bench . -benchtime 1x -timeout 15m ./test/bench/control | grep -v "^goos\|^goarch\|^pkg\|^cpu\|^PASS\|^ok"
+go test -run "^$" -bench . -benchtime 1x -timeout 15m ./test/bench/control | grep -v "^goos\|^goarch\|^pkg\|^cpu\|^PASS\|^ok\|^Benchmark"
 echo
 test/bench/render.sh
 echo
