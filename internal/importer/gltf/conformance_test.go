@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
-	"math"
 	"os"
 	"path"
 	"path/filepath"
@@ -19,6 +18,7 @@ import (
 	"github.com/heliograph/heliograph/internal/arr"
 	"github.com/heliograph/heliograph/internal/geom"
 	"github.com/heliograph/heliograph/internal/importer"
+	"github.com/heliograph/heliograph/internal/importer/importertest"
 	"github.com/heliograph/heliograph/internal/scene"
 	"github.com/heliograph/heliograph/internal/testassets"
 )
@@ -69,7 +69,7 @@ func TestConformance(t *testing.T) {
 			if m.Bounds.Min.Sub(want.Min).Len() > tolerance || m.Bounds.Max.Sub(want.Max).Len() > tolerance {
 				t.Errorf("bounds %v, want %v", m.Bounds, want)
 			}
-			checkModel(t, m)
+			importertest.CheckModel(t, m)
 		})
 	}
 }
@@ -78,70 +78,6 @@ func scan(t *testing.T, s string, to ...any) {
 	t.Helper()
 	if n, err := fmt.Sscan(s, to...); n != len(to) {
 		t.Fatal(err)
-	}
-}
-
-// checkModel holds what package scene promises the renderer.
-func checkModel(tb testing.TB, m *scene.Model) {
-	tb.Helper()
-	seen := make([]bool, len(m.Nodes))
-	stack := slices.Clone(m.Roots)
-	for len(stack) > 0 {
-		n := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
-		if seen[n] {
-			tb.Fatalf("node %d is reached twice", n)
-		}
-		seen[n] = true
-		if k := m.Nodes[n].Mesh; k < -1 || k >= len(m.Meshes) {
-			tb.Fatalf("node %d has mesh %d of %d", n, k, len(m.Meshes))
-		}
-		for _, c := range m.Nodes[n].Children {
-			if m.Nodes[c].Parent != n {
-				tb.Fatalf("node %d: parent %d, but a child of %d", c, m.Nodes[c].Parent, n)
-			}
-			stack = append(stack, c)
-		}
-	}
-	for _, mesh := range m.Meshes {
-		for i := range mesh.Primitives {
-			checkPrimitive(tb, fmt.Sprintf("mesh %q, primitive %d", mesh.Name, i), &mesh.Primitives[i])
-		}
-	}
-	for _, mat := range m.Materials {
-		for _, ref := range []scene.TextureRef{mat.BaseColorTex, mat.MetalRough, mat.NormalTex, mat.OcclusionTex, mat.EmissiveTex} {
-			if ref.Texture != nil && (ref.Texture.Image == nil || ref.Matrix == [6]float32{}) {
-				tb.Errorf("material %q has a texture without image or matrix", mat.Name)
-			}
-		}
-	}
-}
-
-func checkPrimitive(tb testing.TB, name string, p *scene.Primitive) {
-	tb.Helper()
-	n := len(p.Positions)
-	for what, l := range map[string]int{"UV0": len(p.UV0), "UV1": len(p.UV1), "colours": len(p.Colors), "tangents": len(p.Tangents)} {
-		if l != 0 && l != n {
-			tb.Fatalf("%s: %d %s for %d positions", name, l, what, n)
-		}
-	}
-	if p.Material == nil || len(p.Normals) != n || len(p.Indices)%3 != 0 {
-		tb.Fatalf("%s: material %v, %d normals for %d positions, %d indices", name, p.Material, len(p.Normals), n, len(p.Indices))
-	}
-	for _, i := range p.Indices {
-		if int(i) >= n {
-			tb.Fatalf("%s: index %d of %d vertices", name, i, n)
-		}
-	}
-	for i, v := range p.Normals {
-		if math.Abs(float64(v.Len())-1) > 1e-3 {
-			tb.Fatalf("%s: normal %d is %v", name, i, v)
-		}
-	}
-	for i, v := range p.Tangents {
-		if math.Abs(float64(geom.Vec3{v[0], v[1], v[2]}.Len())-1) > 1e-3 || v[3]*v[3] != 1 {
-			tb.Fatalf("%s: tangent %d is %v", name, i, v)
-		}
 	}
 }
 
@@ -192,7 +128,7 @@ func TestHostileFiles(t *testing.T) {
 					t.Errorf("error %v is not meant for a user", err)
 				}
 			} else {
-				checkModel(t, m)
+				importertest.CheckModel(t, m)
 			}
 			want := verdict(t, file)
 			if reason, ok := tolerated[filepath.ToSlash(name)]; ok {

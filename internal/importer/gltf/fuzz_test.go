@@ -13,6 +13,7 @@ import (
 
 	"github.com/heliograph/heliograph/internal/arr"
 	"github.com/heliograph/heliograph/internal/importer"
+	"github.com/heliograph/heliograph/internal/importer/importertest"
 )
 
 var fuzzFiles = fstest.MapFS{"a.bin": {Data: make([]byte, 256)}}
@@ -26,7 +27,7 @@ func fuzzOne(t *testing.T, data []byte) {
 		}
 		return
 	}
-	checkModel(t, m)
+	importertest.CheckModel(t, m)
 }
 
 // FuzzOpen feeds whole files. The seeds are in testdata/fuzz/FuzzOpen: small models of every construct the reader knows.

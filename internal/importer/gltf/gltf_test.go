@@ -23,6 +23,7 @@ import (
 	"github.com/heliograph/heliograph/internal/arr"
 	"github.com/heliograph/heliograph/internal/geom"
 	"github.com/heliograph/heliograph/internal/importer"
+	"github.com/heliograph/heliograph/internal/importer/importertest"
 	"github.com/heliograph/heliograph/internal/scene"
 	"github.com/heliograph/heliograph/internal/testassets"
 )
@@ -43,7 +44,7 @@ func mustOpen(t *testing.T, text string) *scene.Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkModel(t, m)
+	importertest.CheckModel(t, m)
 	return m
 }
 
