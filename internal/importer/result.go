@@ -12,6 +12,20 @@ import (
 	"github.com/heliograph/heliograph/internal/scene"
 )
 
+// Import opens the main file for read, and makes what fails the answer of an import (see Error).
+func Import(ctx context.Context, format string, src Source, opts Options, read func(*Stream) (*scene.Model, error)) (*scene.Model, error) {
+	in, err := Open(ctx, src, opts)
+	if err != nil {
+		return nil, Error(ctx, format, src.Name, err)
+	}
+	defer in.Close()
+	m, err := read(in)
+	if err != nil {
+		return nil, Error(ctx, format, src.Name, err)
+	}
+	return m, nil
+}
+
 // Error makes err the answer of an import: format and the name of the file go before it. An OverBudget has
 // CodeBadRequest, an *arr.Error stays what it is, the end of ctx is its own error, and all else has
 // CodeUnprocessableEntity.

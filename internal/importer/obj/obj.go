@@ -26,19 +26,12 @@ const crease = 30 * math.Pi / 180
 // Open imports a model. A file that cannot be imported is an *arr.Error with CodeUnprocessableEntity that names the line;
 // one over the budget has CodeBadRequest. ctx ends the work early with its error.
 func Open(ctx context.Context, src importer.Source, opts importer.Options) (*scene.Model, error) {
-	m, err := open(ctx, src, opts)
-	if err != nil {
-		return nil, importer.Error(ctx, "OBJ", src.Name, err)
-	}
-	return m, nil
+	return importer.Import(ctx, "OBJ", src, opts, func(in *importer.Stream) (*scene.Model, error) {
+		return read(ctx, in, src, opts)
+	})
 }
 
-func open(ctx context.Context, src importer.Source, opts importer.Options) (*scene.Model, error) {
-	in, err := importer.Open(ctx, src, opts)
-	if err != nil {
-		return nil, err
-	}
-	defer in.Close()
+func read(ctx context.Context, in *importer.Stream, src importer.Source, opts importer.Options) (*scene.Model, error) {
 	r := &reader{in: in, opts: opts, partOf: map[place]int{}, at: -1}
 	if err := r.read(); err != nil {
 		return nil, err

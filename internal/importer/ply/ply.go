@@ -27,19 +27,12 @@ const crease = 60 * math.Pi / 180
 // Open imports a model. A file that cannot be imported is an *arr.Error with CodeUnprocessableEntity that names the line
 // or the byte; one over the budget, or a point cloud, has CodeBadRequest. ctx ends the work early with its error.
 func Open(ctx context.Context, src importer.Source, opts importer.Options) (*scene.Model, error) {
-	m, err := open(ctx, src, opts)
-	if err != nil {
-		return nil, importer.Error(ctx, "PLY", src.Name, err)
-	}
-	return m, nil
+	return importer.Import(ctx, "PLY", src, opts, func(in *importer.Stream) (*scene.Model, error) {
+		return read(ctx, in, src, opts)
+	})
 }
 
-func open(ctx context.Context, src importer.Source, opts importer.Options) (*scene.Model, error) {
-	in, err := importer.Open(ctx, src, opts)
-	if err != nil {
-		return nil, err
-	}
-	defer in.Close()
+func read(ctx context.Context, in *importer.Stream, src importer.Source, opts importer.Options) (*scene.Model, error) {
 	h, err := readHeader(in)
 	if err != nil {
 		return nil, err

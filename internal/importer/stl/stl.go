@@ -33,19 +33,12 @@ const (
 // Open imports a model. A file that cannot be imported is an *arr.Error with CodeUnprocessableEntity that names the line
 // or the byte; one over the budget has CodeBadRequest. ctx ends the work early with its error.
 func Open(ctx context.Context, src importer.Source, opts importer.Options) (*scene.Model, error) {
-	m, err := open(ctx, src, opts)
-	if err != nil {
-		return nil, importer.Error(ctx, "STL", src.Name, err)
-	}
-	return m, nil
+	return importer.Import(ctx, "STL", src, opts, func(in *importer.Stream) (*scene.Model, error) {
+		return read(ctx, in, src, opts)
+	})
 }
 
-func open(ctx context.Context, src importer.Source, opts importer.Options) (*scene.Model, error) {
-	in, err := importer.Open(ctx, src, opts)
-	if err != nil {
-		return nil, err
-	}
-	defer in.Close()
+func read(ctx context.Context, in *importer.Stream, src importer.Source, opts importer.Options) (*scene.Model, error) {
 	r := reader{in: in, opts: opts, vertex: map[geom.Vec3]int32{}, color: map[geom.Vec4]int32{}}
 	head, err := in.Peek(1024)
 	if err != nil && !errors.Is(err, io.EOF) {
