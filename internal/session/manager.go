@@ -39,11 +39,8 @@ func (m *Manager) Create(ctx context.Context, key arr.SessionKey, size arr.Size,
 	if err != nil {
 		return arr.Session{}, false, err
 	}
-	switch {
-	case leaseMinutes < 0:
-		return arr.Session{}, false, leaseError(arr.CodeBadRequest, "The maxLeaseTimeMinutes value cannot be negative.")
-	case leaseMinutes > arr.MaxLeaseMinutes:
-		return arr.Session{}, false, leaseError(arr.CodeBadRequest, "The maxLeaseTimeMinutes value must be between 0 and 1440.")
+	if err := arr.CheckLease(leaseMinutes); err != nil {
+		return arr.Session{}, false, err
 	}
 	rec, created, err := m.store.Create(ctx, Record{Session: arr.Session{
 		Key:                   key,
