@@ -200,14 +200,20 @@ func Run(t *testing.T, codec encode.Codec, open Open) {
 		for range 3 { // let the allocators reach their working size
 			cycle()
 		}
-		before := residentBytes(t)
-		for range 24 {
-			cycle()
+		// Measured: up to 4 MB without a leak; 22 MB (OpenH264) and 61 MB (libvpx) when encoders are not freed. A leak grows
+		// each time, while what the allocators and other tests of the process do to the resident set comes and goes.
+		const limit = 10 << 20
+		var grown int
+		for range 4 {
+			before := residentBytes(t)
+			for range 24 {
+				cycle()
+			}
+			if grown = residentBytes(t) - before; grown <= limit {
+				return
+			}
 		}
-		// Measured: up to 4 MB without a leak; 22 MB (OpenH264) and 61 MB (libvpx) when encoders are not freed.
-		if grown := residentBytes(t) - before; grown > 10<<20 {
-			t.Errorf("24 encoders of 60 frames each left %d MB", grown>>20)
-		}
+		t.Errorf("24 encoders of 60 frames each left %d MB, the fourth time in a row", grown>>20)
 	})
 
 	t.Run("bad configurations are refused", func(t *testing.T) {
