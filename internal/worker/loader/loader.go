@@ -14,10 +14,7 @@ import (
 	"github.com/heliograph/heliograph/internal/arr"
 	"github.com/heliograph/heliograph/internal/importer"
 	"github.com/heliograph/heliograph/internal/importer/builtin"
-	"github.com/heliograph/heliograph/internal/importer/gltf"
-	"github.com/heliograph/heliograph/internal/importer/obj"
-	"github.com/heliograph/heliograph/internal/importer/ply"
-	"github.com/heliograph/heliograph/internal/importer/stl"
+	"github.com/heliograph/heliograph/internal/importer/formats"
 	"github.com/heliograph/heliograph/internal/scene"
 )
 
@@ -58,9 +55,6 @@ func New(c Config) *Loader {
 	l.client = &http.Client{Transport: c.Transport, CheckRedirect: l.checkRedirect}
 	return l
 }
-
-// formats is part of every refusal, so that people need not look for it.
-const formats = "supported are glTF 2.0 (.gltf, .glb), OBJ, STL and PLY meshes, and builtin:// models"
 
 // Load loads the model at uri: builtin://NAME, https://HOST/PATH, file:///PATH, or a path, which is relative to one of
 // the roots or absolute and below one. Errors are *arr.Error where uri or the model is at fault.
@@ -148,20 +142,22 @@ type opener func(context.Context, importer.Source, importer.Options) (*scene.Mod
 
 // importerOf returns the importer of a format, by the extension of the file's name.
 func importerOf(name string) (opener, error) {
-	switch ext := strings.ToLower(path.Ext(name)); ext {
-	case ".gltf", ".glb":
-		return gltf.Open, nil
-	case ".obj":
-		return obj.Open, nil
-	case ".stl":
-		return stl.Open, nil
-	case ".ply":
-		return ply.Open, nil
-	case "":
-		return nil, arr.Errorf(arr.CodeBadRequest, "%q has no file extension; %s.", name, formats)
-	default:
-		return nil, arr.Errorf(arr.CodeBadRequest, "Models of type %s cannot be loaded; %s.", ext, formats)
+	if f, ok := formats.Of(name); ok {
+		return f.Open, nil
 	}
+	if ext := strings.ToLower(path.Ext(name)); ext != "" {
+		return nil, arr.Errorf(arr.CodeBadRequest, "Models of type %s cannot be loaded; %s.", ext, supported())
+	}
+	return nil, arr.Errorf(arr.CodeBadRequest, "%q has no file extension; %s.", name, supported())
+}
+
+// supported is part of every refusal, so that people need not look for it.
+func supported() string {
+	var names []string
+	for _, f := range formats.All() {
+		names = append(names, f.Name+" ("+strings.Join(f.Extensions, ", ")+")")
+	}
+	return "supported are " + strings.Join(names, ", ") + " and builtin:// models"
 }
 
 // CheckBudget refuses a model that would take the scene over the session's limit of triangles.
