@@ -1,5 +1,5 @@
-// Package arr holds the nouns of the Azure Remote Rendering contract: accounts, sessions and errors. Every other room
-// of the house speaks in these types. It imports the standard library only and does no I/O.
+// Package arr holds the nouns of the Azure Remote Rendering contract: accounts, sessions, conversions and errors. Every
+// other room of the house speaks in these types. It imports the standard library only and does no I/O.
 package arr
 
 import (

@@ -8,7 +8,7 @@ import (
 // Code is a machine-readable error code of the contract; httpapi maps each to one HTTP status, in one place.
 type Code string
 
-// The codes of the data plane (contract sections 3 to 5).
+// The codes of the data plane (contract sections 3 to 5), and those of what failed later.
 const (
 	CodeBadRequest            Code = "BadRequest"            // 400
 	CodeAPIVersionUnspecified Code = "ApiVersionUnspecified" // 400
@@ -28,16 +28,23 @@ const (
 	CodeWorkerStartFailed     Code = "WorkerStartFailed"     // session error: the worker did not come up
 	CodeWorkerLost            Code = "WorkerLost"            // session error: the worker crashed or went silent
 	CodeCapacity              Code = "InsufficientCapacity"  // session error: no room for it within the wait
+
+	CodeStorageAccess       Code = "DelegatedResourceAccessError" // 403: no signature was given, and no account is linked
+	CodeInputContainer      Code = "InputContainerError"          // conversion error: the source could not be read
+	CodeOutputContainer     Code = "OutputContainerError"         // conversion error: the asset could not be written
+	CodeConversionFailed    Code = "ConversionProcessFailed"      // conversion error: the source could not be converted
+	CodeConversionCancelled Code = "ConversionCancelled"          // conversion error: it was cancelled
 )
 
-// HTTPStatus is the one place where an error becomes a status. Codes that only sessions carry, and unknown ones, are 500.
+// HTTPStatus is the one place where an error becomes a status. Codes that only sessions and
+// conversions carry, and unknown ones, are 500.
 func (c Code) HTTPStatus() int {
 	switch c {
 	case CodeBadRequest, CodeAPIVersionUnspecified, CodeUnsupportedAPIVersion:
 		return 400
 	case CodeUnauthorized:
 		return 401
-	case CodeForbidden:
+	case CodeForbidden, CodeStorageAccess:
 		return 403
 	case CodeNotFound:
 		return 404
