@@ -154,6 +154,9 @@ func CheckModel(tb testing.TB, m *scene.Model) {
 		if k := m.Nodes[n].Mesh; k < -1 || k >= len(m.Meshes) {
 			tb.Fatalf("node %d has mesh %d of %d", n, k, len(m.Meshes))
 		}
+		if k := m.Nodes[n].Skin; k < 0 || k > len(m.Skins) {
+			tb.Fatalf("node %d has skin %d of %d", n, k-1, len(m.Skins))
+		}
 		for _, c := range m.Nodes[n].Children {
 			if m.Nodes[c].Parent != n {
 				tb.Fatalf("node %d: parent %d, but a child of %d", c, m.Nodes[c].Parent, n)
@@ -188,7 +191,23 @@ func checkPrimitive(tb testing.TB, name string, p *scene.Primitive) {
 			tb.Fatalf("%s: %d %s for %d positions", name, l, what, n)
 		}
 	}
-	if p.Material == nil || len(p.Normals) != n || len(p.Indices)%3 != 0 {
+	for what, l := range map[string]int{"joints": len(p.Joints), "weights": len(p.Weights)} {
+		if l != 0 && l != n {
+			tb.Fatalf("%s: %d %s for %d positions", name, l, what, n)
+		}
+	}
+	for i, t := range p.Targets {
+		for _, l := range []int{len(t.Positions), len(t.Normals), len(t.Tangents)} {
+			if l != 0 && l != n {
+				tb.Fatalf("%s: morph target %d moves %d of %d vertices", name, i, l, n)
+			}
+		}
+	}
+	if p.IsPoints {
+		if p.Material == nil || p.Indices != nil || len(p.Normals) != 0 && len(p.Normals) != n {
+			tb.Fatalf("%s: points with material %v, %d indices, %d normals", name, p.Material, len(p.Indices), len(p.Normals))
+		}
+	} else if p.Material == nil || len(p.Normals) != n || len(p.Indices)%3 != 0 {
 		tb.Fatalf("%s: material %v, %d normals for %d positions, %d indices", name, p.Material, len(p.Normals), n, len(p.Indices))
 	}
 	for _, i := range p.Indices {
