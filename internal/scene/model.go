@@ -30,6 +30,9 @@ type Model struct {
 	Animations []Animation
 	Variants   []string // names of KHR_materials_variants; Primitive.Variants has a material for each
 	Source     SourceInfo
+
+	// Static says that the asset was made with sceneGraphMode "static": nodes may be moved, but get no other parent.
+	Static bool
 }
 
 // MissingTexture is a texture that a material names and that is not beside the model. Warnings has a sentence on it too.
@@ -295,6 +298,7 @@ type Material struct {
 	AlphaCutoff  float32
 	DoubleSided  bool
 	Unlit        bool
+	WritesDepth  bool       // ARR's transparencyWritesDepth: where it is transparent, it hides what is drawn after it
 	BaseColorTex TextureRef // sRGB
 	MetalRough   TextureRef // G roughness, B metallic, linear
 	NormalTex    TextureRef // linear
