@@ -12,6 +12,7 @@ import (
 	"github.com/heliograph/heliograph/internal/importer/obj"
 	"github.com/heliograph/heliograph/internal/importer/ply"
 	"github.com/heliograph/heliograph/internal/importer/stl"
+	"github.com/heliograph/heliograph/internal/importer/xyz"
 	"github.com/heliograph/heliograph/internal/scene"
 )
 
@@ -31,6 +32,7 @@ func All() []Format {
 		{Name: "OBJ", Extensions: []string{".obj"}, Open: obj.Open},
 		{Name: "STL", Extensions: []string{".stl"}, SingleFile: true, Open: stl.Open},
 		{Name: "PLY", Extensions: []string{".ply"}, Open: ply.Open},
+		{Name: "XYZ", Extensions: []string{".xyz", ".pts", ".txt", ".asc", ".csv"}, SingleFile: true, PointCloud: true, Open: xyz.Open},
 	}
 }
 

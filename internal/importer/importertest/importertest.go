@@ -54,8 +54,8 @@ func Must(tb testing.TB, open Open, name, text string) *scene.Model {
 	return m
 }
 
-// Conformance imports the shared assets of a table with the columns file, triangles, minimum and maximum of the bounds.
-// A row with "refused" for the triangles names what the error says.
+// Conformance imports the shared assets of a table with the columns file, triangles ("12") or points ("12 points"), minimum
+// and maximum of the bounds. A row with "refused" for the triangles names what the error says.
 func Conformance(t *testing.T, open Open, table string) {
 	f, err := os.Open(table)
 	if err != nil {
@@ -77,15 +77,20 @@ func Conformance(t *testing.T, open Open, table string) {
 				t.Fatal(err)
 			}
 			CheckModel(t, m)
-			var triangles int64
+			var triangles, points int64
 			var want geom.AABB
-			scan(t, row[1], &triangles)
+			if n, ok := strings.CutSuffix(row[1], " points"); ok {
+				scan(t, n, &points)
+			} else {
+				scan(t, n, &triangles)
+			}
 			scan(t, row[2], &want.Min[0], &want.Min[1], &want.Min[2])
 			scan(t, row[3], &want.Max[0], &want.Max[1], &want.Max[2])
-			if m.Triangles != triangles {
-				t.Errorf("%d triangles, want %d", m.Triangles, triangles)
+			if m.Triangles != triangles || m.Points != points {
+				t.Errorf("%d triangles and %d points, want %d and %d", m.Triangles, m.Points, triangles, points)
 			}
-			tolerance := 1e-5 * want.Size().Len()
+			// Georeferenced coordinates round in float32.
+			tolerance := 1e-5*want.Size().Len() + (want.Min.Len()+want.Max.Len())*(1.0/(1<<23))
 			if m.Bounds.Min.Sub(want.Min).Len() > tolerance || m.Bounds.Max.Sub(want.Max).Len() > tolerance {
 				t.Errorf("bounds %v, want %v", m.Bounds, want)
 			}
