@@ -198,8 +198,11 @@ func unsigned(b []byte, at, size int64) uint32 {
 
 // vector is what attributes decode to.
 type vector interface {
-	geom.Vec2 | geom.Vec3 | geom.Vec4
+	geom.Vec2 | geom.Vec3 | geom.Vec4 | vec1
 }
+
+// vec1 is one component.
+type vec1 [1]float32
 
 // vectors decodes accessor i to float vectors: those of the elements in pick, or all for nil. Components that the
 // accessor does not have keep the value of fill.

@@ -8,8 +8,9 @@ import (
 	"github.com/heliograph/heliograph/internal/scene"
 )
 
-// Primitive modes of glTF 2.0 section 5.24.4. The ones before modeTriangles are points and lines.
+// Primitive modes of glTF 2.0 section 5.24.4. The ones between modePoints and modeTriangles are lines.
 const (
+	modePoints    = 0
 	modeTriangles = 4
 	modeStrip     = 5
 	modeFan       = 6
@@ -17,7 +18,10 @@ const (
 
 // triangleCount is the number of triangles that n vertices make; incomplete ones are ignored (section 3.7.2.1).
 func triangleCount(mode integer, n int64) int64 {
-	if mode == modeTriangles {
+	switch mode {
+	case modePoints:
+		return 0
+	case modeTriangles:
 		return n / 3
 	}
 	return max(0, n-2)
@@ -60,6 +64,17 @@ func (l *loader) geometryJob(g *geometry) error {
 	}
 	if p.Colors, err = attribute(l, k.color, n, pick, attr+"COLOR_0", geom.Vec4{3: 1}, "VEC3", "VEC4"); err != nil {
 		return err
+	}
+	if err := l.deform(g, n, pick); err != nil {
+		return err
+	}
+	if k.mode == modePoints {
+		p.IsPoints = true
+		if order != nil {
+			spreadAll(p, order)
+		}
+		sanitize(p)
+		return nil
 	}
 	if err := l.triangles(g, order); err != nil {
 		return err
@@ -211,11 +226,12 @@ func (l *loader) flatten(g *geometry) error {
 	for _, has := range []struct {
 		yes   bool
 		bytes int64
-	}{{p.UV0 != nil, 8}, {p.UV1 != nil, 8}, {p.Colors != nil, 16}} {
+	}{{p.UV0 != nil, 8}, {p.UV1 != nil, 8}, {p.Colors != nil, 16}, {p.Joints != nil, 24}} {
 		if has.yes {
 			perVertex += has.bytes
 		}
 	}
+	perVertex += 36 * int64(len(p.Targets))
 	if err := l.take(perVertex*int64(len(p.Indices)), g.at); err != nil {
 		return err
 	}
@@ -227,14 +243,25 @@ func (l *loader) flatten(g *geometry) error {
 		}
 		normals[i], normals[i+1], normals[i+2] = n, n, n
 	}
-	p.Positions = spread(p.Positions, p.Indices)
-	p.UV0, p.UV1, p.Colors = spread(p.UV0, p.Indices), spread(p.UV1, p.Indices), spread(p.Colors, p.Indices)
+	spreadAll(p, p.Indices)
 	p.Normals = normals
 	p.Indices = make([]uint32, len(normals))
 	for i := range p.Indices {
 		p.Indices[i] = uint32(i)
 	}
 	return nil
+}
+
+// spreadAll makes vertex i of p what vertex order[i] was.
+func spreadAll(p *scene.Primitive, order []uint32) {
+	p.Positions, p.Normals, p.Tangents = spread(p.Positions, order), spread(p.Normals, order), spread(p.Tangents, order)
+	p.UV0, p.UV1, p.Colors = spread(p.UV0, order), spread(p.UV1, order), spread(p.Colors, order)
+	p.Joints, p.Weights = spread(p.Joints, order), spread(p.Weights, order)
+	for i, t := range p.Targets {
+		p.Targets[i] = scene.MorphTarget{
+			Positions: spread(t.Positions, order), Normals: spread(t.Normals, order), Tangents: spread(t.Tangents, order),
+		}
+	}
 }
 
 func spread[V any](values []V, indices []uint32) []V {

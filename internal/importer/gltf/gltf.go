@@ -31,18 +31,15 @@ const (
 
 // supported lists the extensions this importer implements.
 var supported = []string{
-	"EXT_mesh_gpu_instancing", "EXT_meshopt_compression", "EXT_texture_webp", "KHR_draco_mesh_compression",
-	"KHR_materials_emissive_strength", "KHR_materials_pbrSpecularGlossiness", "KHR_materials_unlit", "KHR_mesh_quantization",
-	"KHR_meshopt_compression", "KHR_texture_basisu", "KHR_texture_transform",
+	"EXT_mesh_gpu_instancing", "EXT_meshopt_compression", "EXT_texture_webp", "KHR_draco_mesh_compression", "KHR_lights_punctual",
+	"KHR_materials_anisotropy", "KHR_materials_clearcoat", "KHR_materials_dispersion", "KHR_materials_emissive_strength",
+	"KHR_materials_ior", "KHR_materials_iridescence", "KHR_materials_pbrSpecularGlossiness", "KHR_materials_sheen",
+	"KHR_materials_specular", "KHR_materials_transmission", "KHR_materials_unlit", "KHR_materials_variants", "KHR_materials_volume",
+	"KHR_mesh_quantization", "KHR_meshopt_compression", "KHR_texture_basisu", "KHR_texture_transform",
 }
 
-// cosmetic lists the extensions that only refine an appearance: a model that requires one is imported without it, and
-// with a warning, because seeing it slightly wrong beats not seeing it.
-var cosmetic = []string{
-	"KHR_lights_punctual", "KHR_materials_anisotropy", "KHR_materials_clearcoat", "KHR_materials_dispersion", "KHR_materials_ior",
-	"KHR_materials_iridescence", "KHR_materials_sheen", "KHR_materials_specular", "KHR_materials_transmission",
-	"KHR_materials_variants", "KHR_materials_volume", "KHR_xmp", "KHR_xmp_json_ld",
-}
+// silent lists the extensions that change no picture: a model that requires one is imported without it.
+var silent = []string{"KHR_xmp", "KHR_xmp_json_ld"}
 
 // Open imports a model. A file that cannot be imported is an *arr.Error with CodeUnprocessableEntity whose Target is the
 // JSON pointer of the culprit; one over the budget has CodeBadRequest. ctx ends the work early with its error.
@@ -111,7 +108,23 @@ func (l *loader) load(ctx context.Context) (*scene.Model, error) {
 	if err := l.run(ctx, plan.jobs(), 1); err != nil {
 		return nil, err
 	}
+	for _, g := range plan.glossy {
+		if err := l.convert(g); err != nil {
+			return nil, asError(err, "", "")
+		}
+	}
 	plan.finish()
+	if m.Skins, err = l.skins(); err != nil {
+		return nil, err
+	}
+	if m.Animations, err = l.animations(); err != nil {
+		return nil, err
+	}
+	for _, v := range l.doc.Extensions.Variants.Variants {
+		m.Variants = append(m.Variants, v.Name)
+	}
+	m.MissingTextures = plan.missing
+	m.Source = scene.SourceInfo{Format: "glTF 2.0", FormatVersion: l.doc.Asset.Version, Generator: l.doc.Asset.Generator}
 	if err := l.assemble(m, forest, plan); err != nil {
 		return nil, err
 	}
@@ -141,21 +154,14 @@ func (l *loader) parse(text []byte) error {
 		return fail("/asset/minVersion", "glTF version %q is not supported, only 2.0", v)
 	}
 	for i, e := range l.doc.ExtensionsRequired {
-		switch {
-		case slices.Contains(supported, e):
-		case slices.Contains(cosmetic, e):
-			l.warn("The model requires the extension %s, which is ignored; some surfaces look simpler.", e)
-		default:
+		if !slices.Contains(supported, e) && !slices.Contains(silent, e) {
 			return fail(fmt.Sprintf("/extensionsRequired/%d", i), "the model requires the extension %s, which is not supported", e)
 		}
 	}
 	for _, e := range l.doc.ExtensionsUsed {
-		if slices.Contains(cosmetic, e) {
-			l.warn("The extension %s is ignored.", e)
+		if !slices.Contains(supported, e) && !slices.Contains(silent, e) {
+			l.warn("The extension %.100s is not known and is left out.", e)
 		}
-	}
-	if len(l.doc.Animations) > 0 {
-		l.warn("Animations are left out; the model shows its default pose.")
 	}
 	return nil
 }

@@ -19,19 +19,17 @@ type imageJob struct {
 	run      func() error
 }
 
-// planImage finds the bytes of image i. A file that is not there is no error: the surface shows its plain colour.
+// planImage finds the bytes of image i. The error of a file that is not there is importer.ErrNoFile.
 func (l *loader) planImage(p *plan, i integer) (*imageJob, error) {
-	if im, ok := p.imageOf[i]; ok {
+	if im := p.imageOf[i]; im != nil {
 		return im, nil
 	}
-	p.imageOf[i] = nil
 	src, job := &l.doc.Images[i], &imageJob{at: fmt.Sprintf("/images/%d", i)}
 	var err error
 	if src.URI != nil {
 		job.data, err = l.src.Resolve(*src.URI, l.opts.MemoryBudget-l.input)
 		if errors.Is(err, importer.ErrNoFile) {
-			l.warn("Missing texture: %.200q is not beside the model.", *src.URI)
-			return nil, nil
+			return nil, err
 		}
 		if err != nil {
 			return nil, asError(err, job.at+"/uri", *src.URI)

@@ -1,10 +1,13 @@
 package gltf
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/heliograph/heliograph/internal/geom"
+	"github.com/heliograph/heliograph/internal/importer"
 	"github.com/heliograph/heliograph/internal/scene"
 )
 
@@ -32,7 +35,7 @@ func (l *loader) material(p *plan, i *integer, at string) (*scene.Material, erro
 }
 
 func (l *loader) fill(p *plan, m *scene.Material, src *material, at string) error {
-	m.Name = src.Name
+	m.Name, p.filling = src.Name, src.Name
 	m.DoubleSided = src.DoubleSided
 	pbr, ext := &src.PBR, &src.Extensions
 	baseColorTex := pbr.BaseColorTex
@@ -41,17 +44,10 @@ func (l *loader) fill(p *plan, m *scene.Material, src *material, at string) erro
 	}
 	set(&m.Metallic, pbr.MetallicFactor)
 	set(&m.Roughness, pbr.RoughnessFactor)
-	if sg := ext.SpecularGlossiness; sg != nil && baseColorTex == nil && pbr.BaseColorFactor == nil {
-		// Only the dielectric part: its diffuse colour, and glossiness as the inverse of roughness.
-		l.warn("The specular part of specular-glossiness materials is left out.")
-		m.Metallic, m.Roughness = 0, 0
-		if sg.DiffuseFactor != nil {
-			m.BaseColor = geom.Vec4(*sg.DiffuseFactor)
+	if sg := ext.SpecularGlossiness; sg != nil && baseColorTex == nil && pbr.BaseColorFactor == nil && pbr.MetalRoughTex == nil {
+		if err := l.fillGlossy(p, m, sg, at+"/extensions/KHR_materials_pbrSpecularGlossiness"); err != nil {
+			return err
 		}
-		if sg.GlossinessFactor != nil {
-			m.Roughness = 1 - *sg.GlossinessFactor
-		}
-		baseColorTex = sg.DiffuseTex
 	}
 	m.Emissive = geom.Vec3(src.EmissiveFactor)
 	if s := ext.EmissiveStrength; s != nil && s.Strength != nil {
@@ -97,7 +93,7 @@ func (l *loader) fill(p *plan, m *scene.Material, src *material, at string) erro
 	if t := src.OcclusionTex; t != nil {
 		set(&m.Occlusion, t.Strength)
 	}
-	return nil
+	return l.fillLayers(p, m, &ext.layers, at+"/extensions")
 }
 
 func set(to, from *float32) {
@@ -131,6 +127,11 @@ func (l *loader) texture(p *plan, info *texInfo, at string) (scene.TextureRef, e
 		return none, nil
 	}
 	t, err := l.textureObject(p, *info.Index)
+	if file, ok := p.missingOf[*info.Index]; ok {
+		if gone := (scene.MissingTexture{Texture: file, Material: p.filling}); !slices.Contains(p.missing, gone) {
+			p.missing = append(p.missing, gone)
+		}
+	}
 	if err != nil || t == nil {
 		return none, err
 	}
@@ -172,7 +173,13 @@ func (l *loader) textureObject(p *plan, i integer) (*scene.Texture, error) {
 		t.WrapU, t.WrapV = wrap(s.WrapS), wrap(s.WrapT)
 	}
 	im, err := l.planImage(p, *source)
-	if err != nil || im == nil {
+	if errors.Is(err, importer.ErrNoFile) { // no failure: the surface shows its plain colour
+		file := *l.doc.Images[*source].URI
+		l.warn("Missing texture: %.200q is not beside the model.", file)
+		p.missingOf[i] = file
+		return nil, nil
+	}
+	if err != nil {
 		return nil, err
 	}
 	im.textures = append(im.textures, t)

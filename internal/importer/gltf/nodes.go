@@ -2,6 +2,7 @@ package gltf
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/heliograph/heliograph/internal/geom"
 	"github.com/heliograph/heliograph/internal/importer"
@@ -113,6 +114,10 @@ func (l *loader) assemble(m *scene.Model, f *forest, p *plan) error {
 			out.Children = append(out.Children, int(c))
 		}
 		out.Name = n.Name
+		out.Metadata = metadata(n.Extras)
+		if out.Light, err = l.light(n, at); err != nil {
+			return err
+		}
 		if n.Mesh == nil {
 			if out.Name == "" {
 				out.Name = fmt.Sprintf("node %d", i)
@@ -124,7 +129,18 @@ func (l *loader) assemble(m *scene.Model, f *forest, p *plan) error {
 			out.Name = meshName(&l.doc, int(*n.Mesh))
 		}
 		if n.Skin != nil {
-			l.warn("Skins are left out; skinned meshes show their bind pose.")
+			if *n.Skin < 0 || *n.Skin >= integer(len(m.Skins)) {
+				return fail(at+"/skin", "there is no skin %d", *n.Skin)
+			}
+			if out.Mesh >= 0 {
+				if err := checkJoints(m.Meshes[out.Mesh], &m.Skins[*n.Skin], at); err != nil {
+					return err
+				}
+				out.Skin = int(*n.Skin) + 1
+			}
+		}
+		if out.Weights = n.Weights; out.Weights == nil {
+			out.Weights = l.doc.Meshes[*n.Mesh].Weights
 		}
 		if n.Extensions.Instancing != nil && out.Mesh >= 0 {
 			if err := l.instances(m, i, at+"/extensions/EXT_mesh_gpu_instancing"); err != nil {
@@ -133,6 +149,55 @@ func (l *loader) assemble(m *scene.Model, f *forest, p *plan) error {
 		}
 	}
 	return nil
+}
+
+// checkJoints makes sure that every joint of the mesh's vertices is one of the skin.
+func checkJoints(mesh *scene.Mesh, skin *scene.Skin, at string) error {
+	for i := range mesh.Primitives {
+		p := &mesh.Primitives[i]
+		for v, joints := range p.Joints {
+			for k, j := range joints {
+				if p.Weights[v][k] > 0 && int(j) >= len(skin.Joints) {
+					return fail(at+"/skin", "vertex %d follows joint %d, the skin has %d", v, j, len(skin.Joints))
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// light converts the light of a node (KHR_lights_punctual).
+func (l *loader) light(n *node, at string) (*scene.Light, error) {
+	if n.Extensions.Light == nil {
+		return nil, nil
+	}
+	at += "/extensions/KHR_lights_punctual/light"
+	lights := l.doc.Extensions.Lights.Lights
+	i := n.Extensions.Light.Light
+	if i < 0 || i >= integer(len(lights)) {
+		return nil, fail(at, "there is no light %d", i)
+	}
+	src := &lights[i]
+	out := &scene.Light{Color: geom.Vec3{1, 1, 1}, Intensity: 1, Range: max(0, src.Range)}
+	switch src.Type {
+	case "directional":
+	case "point":
+		out.Kind = scene.LightPoint
+	case "spot":
+		out.Kind, out.InnerCone, out.OuterCone = scene.LightSpot, src.Spot.Inner, math.Pi/4
+		set(&out.OuterCone, src.Spot.Outer)
+		if !(out.InnerCone >= 0 && out.InnerCone <= out.OuterCone && out.OuterCone <= math.Pi/2+1e-6) {
+			return nil, fail(at, "the cone of light %d, %g to %g, is none", i, out.InnerCone, out.OuterCone)
+		}
+	default:
+		return nil, fail(at, "light %d has the type %q, which is not one of glTF", i, src.Type)
+	}
+	if src.Color != nil {
+		out.Color = nonNegative(*src.Color)
+	}
+	set(&out.Intensity, src.Intensity)
+	out.Intensity = max(0, out.Intensity)
+	return out, nil
 }
 
 func meshName(d *document, i int) string {

@@ -12,6 +12,7 @@ type document struct {
 	Asset struct {
 		Version    string `json:"version"`
 		MinVersion string `json:"minVersion"`
+		Generator  string `json:"generator"`
 	} `json:"asset"`
 	ExtensionsUsed     []string     `json:"extensionsUsed"`
 	ExtensionsRequired []string     `json:"extensionsRequired"`
@@ -19,8 +20,8 @@ type document struct {
 	Scenes             []sceneJSON  `json:"scenes"`
 	Nodes              []node       `json:"nodes"`
 	Meshes             []mesh       `json:"meshes"`
-	Skins              []struct{}   `json:"skins"`
-	Animations         []struct{}   `json:"animations"`
+	Skins              []skin       `json:"skins"`
+	Animations         []animation  `json:"animations"`
 	Materials          []material   `json:"materials"`
 	Textures           []texture    `json:"textures"`
 	Images             []imageJSON  `json:"images"`
@@ -28,6 +29,16 @@ type document struct {
 	Accessors          []accessor   `json:"accessors"`
 	BufferViews        []bufferView `json:"bufferViews"`
 	Buffers            []buffer     `json:"buffers"`
+	Extensions         struct {
+		Lights struct {
+			Lights []light `json:"lights"`
+		} `json:"KHR_lights_punctual"`
+		Variants struct {
+			Variants []struct {
+				Name string `json:"name"`
+			} `json:"variants"`
+		} `json:"KHR_materials_variants"`
+	} `json:"extensions"`
 }
 
 type sceneJSON struct {
@@ -36,19 +47,58 @@ type sceneJSON struct {
 }
 
 type node struct {
-	Name        string      `json:"name"`
-	Children    []integer   `json:"children"`
-	Mesh        *integer    `json:"mesh"`
-	Skin        *integer    `json:"skin"`
-	Matrix      []float32   `json:"matrix"`
-	Translation *[3]float32 `json:"translation"`
-	Rotation    *[4]float32 `json:"rotation"`
-	Scale       *[3]float32 `json:"scale"`
+	Name        string          `json:"name"`
+	Children    []integer       `json:"children"`
+	Mesh        *integer        `json:"mesh"`
+	Skin        *integer        `json:"skin"`
+	Matrix      []float32       `json:"matrix"`
+	Translation *[3]float32     `json:"translation"`
+	Rotation    *[4]float32     `json:"rotation"`
+	Scale       *[3]float32     `json:"scale"`
+	Weights     []float32       `json:"weights"`
+	Extras      json.RawMessage `json:"extras"`
 	Extensions  struct {
 		Instancing *struct {
 			Attributes map[string]integer `json:"attributes"`
 		} `json:"EXT_mesh_gpu_instancing"`
+		Light *struct {
+			Light integer `json:"light"`
+		} `json:"KHR_lights_punctual"`
 	} `json:"extensions"`
+}
+
+type light struct {
+	Type      string      `json:"type"`
+	Color     *[3]float32 `json:"color"`
+	Intensity *float32    `json:"intensity"`
+	Range     float32     `json:"range"`
+	Spot      struct {
+		Inner float32  `json:"innerConeAngle"`
+		Outer *float32 `json:"outerConeAngle"`
+	} `json:"spot"`
+}
+
+type skin struct {
+	Name     string    `json:"name"`
+	Inverse  *integer  `json:"inverseBindMatrices"`
+	Skeleton *integer  `json:"skeleton"`
+	Joints   []integer `json:"joints"`
+}
+
+type animation struct {
+	Name     string `json:"name"`
+	Channels []struct {
+		Sampler integer `json:"sampler"`
+		Target  struct {
+			Node *integer `json:"node"`
+			Path string   `json:"path"`
+		} `json:"target"`
+	} `json:"channels"`
+	Samplers []struct {
+		Input         integer `json:"input"`
+		Output        integer `json:"output"`
+		Interpolation string  `json:"interpolation"`
+	} `json:"samplers"`
 }
 
 type mesh struct {
@@ -64,7 +114,13 @@ type primitive struct {
 	Mode       *integer             `json:"mode"`
 	Targets    []map[string]integer `json:"targets"`
 	Extensions struct {
-		Draco *dracoJSON `json:"KHR_draco_mesh_compression"`
+		Draco    *dracoJSON `json:"KHR_draco_mesh_compression"`
+		Variants *struct {
+			Mappings []struct {
+				Material integer   `json:"material"`
+				Variants []integer `json:"variants"`
+			} `json:"mappings"`
+		} `json:"KHR_materials_variants"`
 	} `json:"extensions"`
 }
 
@@ -94,11 +150,8 @@ type material struct {
 		EmissiveStrength *struct {
 			Strength *float32 `json:"emissiveStrength"`
 		} `json:"KHR_materials_emissive_strength"`
-		SpecularGlossiness *struct {
-			DiffuseFactor    *[4]float32 `json:"diffuseFactor"`
-			DiffuseTex       *texInfo    `json:"diffuseTexture"`
-			GlossinessFactor *float32    `json:"glossinessFactor"`
-		} `json:"KHR_materials_pbrSpecularGlossiness"`
+		SpecularGlossiness *specularGlossiness `json:"KHR_materials_pbrSpecularGlossiness"`
+		layers
 	} `json:"extensions"`
 }
 
