@@ -101,9 +101,9 @@ func (s *Store) List(ctx context.Context, o session.ListOptions) ([]session.Reco
 		where, args = append(where, "account = ?"), append(args, string(o.Account))
 	}
 	if len(o.Status) > 0 {
-		in, err := whereStatus(o.Status)
+		in, err := whereStatus(o.Status, arr.StatusStarting, arr.StatusReady, arr.StatusStopped, arr.StatusExpired, arr.StatusError)
 		if err != nil {
-			return nil, "", err
+			return nil, "", fmt.Errorf("list sessions: %w", err)
 		}
 		where = append(where, in)
 		if in == liveStatus {
@@ -111,11 +111,11 @@ func (s *Store) List(ctx context.Context, o session.ListOptions) ([]session.Reco
 		}
 	}
 	if o.After != "" {
-		at, key, err := parsePosition(o.After)
+		at, account, id, err := parsePosition(o.After)
 		if err != nil {
 			return nil, "", err
 		}
-		where, args = append(where, "(created_at, account, id) > (?, ?, ?)"), append(args, at, string(key.Account), string(key.ID))
+		where, args = append(where, "(created_at, account, id) > (?, ?, ?)"), append(args, at, account, id)
 	}
 	query := from
 	if len(where) > 0 {
@@ -143,7 +143,8 @@ func (s *Store) List(ctx context.Context, o session.ListOptions) ([]session.Reco
 	}
 	if o.Limit > 0 && len(page) > o.Limit {
 		page = page[:o.Limit]
-		return page, position(&page[o.Limit-1]), nil
+		last := &page[o.Limit-1]
+		return page, position(last.CreatedAt, last.Key), nil
 	}
 	return page, "", nil
 }
@@ -218,11 +219,10 @@ func scanSession(row scanner) (session.Record, error) {
 	return r, nil
 }
 
-// whereStatus spells the condition with literals, in the order of the state machine: as SQLite recognises it in the
+// whereStatus spells the condition with literals, in the order of the state machine (known): as SQLite recognises it in the
 // condition of an index.
-func whereStatus(statuses []arr.SessionStatus) (string, error) {
+func whereStatus[S ~string](statuses []S, known ...S) (string, error) {
 	var literals []string
-	known := []arr.SessionStatus{arr.StatusStarting, arr.StatusReady, arr.StatusStopped, arr.StatusExpired, arr.StatusError}
 	for _, s := range known {
 		if slices.Contains(statuses, s) {
 			literals = append(literals, "'"+string(s)+"'")
@@ -230,31 +230,31 @@ func whereStatus(statuses []arr.SessionStatus) (string, error) {
 	}
 	for _, s := range statuses {
 		if !slices.Contains(known, s) {
-			return "", fmt.Errorf("list sessions: unknown status %q", s)
+			return "", fmt.Errorf("unknown status %q", s)
 		}
 	}
 	return "status IN (" + strings.Join(literals, ",") + ")", nil
 }
 
-// position is where the page that ends with r ends.
-func position(r *session.Record) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(nanos(r.CreatedAt), 10) + "/" + r.Key.String()))
+// position is where a page ends whose last record has this time of creation and this key ("account/id").
+func position(created time.Time, key fmt.Stringer) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(nanos(created), 10) + "/" + key.String()))
 }
 
-func parsePosition(s string) (at int64, key arr.SessionKey, err error) {
+func parsePosition(s string) (at int64, account, id string, err error) {
 	invalid := arr.Errorf(arr.CodeBadRequest, "The position in the list is not one that this service gave.")
 	raw, err := base64.RawURLEncoding.DecodeString(s)
 	if err != nil {
-		return 0, key, invalid
+		return 0, "", "", invalid
 	}
 	parts := strings.Split(string(raw), "/")
 	if len(parts) != 3 {
-		return 0, key, invalid
+		return 0, "", "", invalid
 	}
 	if at, err = strconv.ParseInt(parts[0], 10, 64); err != nil {
-		return 0, key, invalid
+		return 0, "", "", invalid
 	}
-	return at, arr.SessionKey{Account: arr.AccountID(parts[1]), ID: arr.SessionID(parts[2])}, nil
+	return at, parts[1], parts[2], nil
 }
 
 // nanos and instant map the zero time to 0, and lose the monotonic reading and the zone, nothing else.

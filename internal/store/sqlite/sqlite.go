@@ -1,4 +1,5 @@
-// Package sqlite keeps sessions and accounts durably in one SQLite file. It knows no session logic and no HTTP.
+// Package sqlite keeps sessions, conversions and accounts durably in one SQLite file. It knows no logic of theirs and no
+// HTTP.
 //
 // Open returns a Store; its Run is the only writer, so run it before, and end it after, everything that changes a record.
 // Changes that arrive while a commit waits for the disk share the next one (group commit), which is what makes
@@ -26,7 +27,7 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// Store implements session.Store and token.AccountStore on one file. Safe for concurrent use.
+// Store implements session.Store and token.AccountStore on one file, and Conversions conversion.Store. Safe for concurrent use.
 type Store struct {
 	read  *sql.DB // a pool beside the writer; WAL readers never wait for it
 	write *sql.DB // exactly one connection, used by Run

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/heliograph/heliograph/internal/arr"
+	"github.com/heliograph/heliograph/internal/conversion"
 	"github.com/heliograph/heliograph/internal/session"
 	"github.com/heliograph/heliograph/internal/store/storetest"
 )
@@ -69,6 +70,51 @@ func TestReopen(t *testing.T) {
 		t.Cleanup(stop)
 		return s
 	})
+}
+
+func TestConversionConformance(t *testing.T) {
+	storetest.RunConversions(t, func(t *testing.T) conversion.Store {
+		s, stop := openRunning(t, filepath.Join(t.TempDir(), "h.db"))
+		t.Cleanup(stop)
+		return s.Conversions()
+	})
+}
+
+func TestConversionReopen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "h.db")
+	stop := func() {}
+	storetest.RunConversionsDurable(t, func(t *testing.T) conversion.Store {
+		stop()
+		var s *Store
+		s, stop = openRunning(t, path)
+		t.Cleanup(stop)
+		return s.Conversions()
+	})
+}
+
+// TestConversionListsUseTheirIndexes: neither the list of an account nor the queue's reads the history of others.
+func TestConversionListsUseTheirIndexes(t *testing.T) {
+	in, err := whereStatus([]arr.ConversionStatus{arr.ConversionRunning, arr.ConversionNotStarted},
+		arr.ConversionNotStarted, arr.ConversionRunning)
+	if err != nil || in != liveConversion {
+		t.Fatalf("condition %q (%v), want %q", in, err, liveConversion)
+	}
+	s, stop := openRunning(t, filepath.Join(t.TempDir(), "h.db"))
+	defer stop()
+	for query, want := range map[string]string{
+		" WHERE " + in: "SCAN conversion USING INDEX conversion_live",
+		" WHERE account = 'a' AND (created_at, account, id) > (1, 'a', 'b')": "SEARCH conversion USING INDEX conversion_order",
+	} {
+		var id, parent, unused int
+		var detail string
+		row := s.read.QueryRow("EXPLAIN QUERY PLAN " + selectConversion + query + " ORDER BY created_at, account, id")
+		if err := row.Scan(&id, &parent, &unused, &detail); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(detail, want) {
+			t.Errorf("%s: plan %s, want %s", query, detail, want)
+		}
+	}
 }
 
 func TestFileIsPrivate(t *testing.T) {
@@ -163,7 +209,7 @@ func TestFailedStatementFailsAlone(t *testing.T) {
 // TestLiveListUsesItsIndex keeps lists of live sessions independent of 30 days of history: SQLite refuses INDEXED BY when
 // the condition of the query is not the one of the index.
 func TestLiveListUsesItsIndex(t *testing.T) {
-	in, err := whereStatus([]arr.SessionStatus{arr.StatusReady, arr.StatusStarting})
+	in, err := whereStatus([]arr.SessionStatus{arr.StatusReady, arr.StatusStarting}, arr.StatusStarting, arr.StatusReady)
 	if err != nil || in != liveStatus {
 		t.Fatalf("condition %q (%v), want %q", in, err, liveStatus)
 	}

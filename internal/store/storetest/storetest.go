@@ -1,4 +1,5 @@
-// Package storetest is the conformance suite that every session.Store passes. It tests through the interface only.
+// Package storetest holds the conformance suites that every session.Store and every conversion.Store passes. They test
+// through the interface only.
 package storetest
 
 import (

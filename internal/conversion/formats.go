@@ -1,0 +1,23 @@
+package conversion
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// The names of files that may be converted, by extension. The importers live in another program, which may be older or
+// newer: it has the last word. A test holds this against their own list.
+var (
+	// severalFiles may refer to others: all that is below the prefix is fetched.
+	severalFiles = []string{".fbx", ".glb", ".gltf", ".obj"}
+	// singleFile never do (product features C1: "point clouds: just the file").
+	singleFile = []string{".e57", ".las", ".laz", ".ply", ".stl", ".xyz"}
+)
+
+// kindOf judges a file by its name.
+func kindOf(name string) (supported, single bool) {
+	ext := strings.ToLower(path.Ext(name))
+	single = slices.Contains(singleFile, ext)
+	return single || slices.Contains(severalFiles, ext), single
+}
