@@ -1,11 +1,17 @@
 package bcn
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // encodeBC1 writes 8 bytes: two colours of 5, 6 and 5 bits, of which the greater comes first, and 16 indices of 2 bits.
 func encodeBC1(b *block, dst []byte) {
 	b.opaque()
-	best := bc1Flat(b)
+	best := bc1Block{error: math.MaxFloat32}
+	if b.nearlyFlat() { // else steps between two colours win
+		best = bc1Flat(b)
+	}
 	if b.lo != b.hi {
 		from, to := b.line()
 		// The spans' ends are rare: what lies between is better met by ends a little inside.
@@ -28,6 +34,16 @@ func encodeBC1(b *block, dst []byte) {
 	binary.LittleEndian.PutUint16(dst, best.c0)
 	binary.LittleEndian.PutUint16(dst[2:], best.c1)
 	binary.LittleEndian.PutUint32(dst[4:], best.indices)
+}
+
+// nearlyFlat reports whether no channel varies by more than the 5 bits of BC1's colours tell apart.
+func (b *block) nearlyFlat() bool {
+	for c := range b.lo {
+		if b.hi[c]-b.lo[c] > 8 {
+			return false
+		}
+	}
+	return true
 }
 
 // opaque takes alpha out of the fit.
@@ -84,10 +100,10 @@ func bc1Flat(b *block) bc1Block {
 			mean[c] += v * (1.0 / 16)
 		}
 	}
-	r0, r1 := flatEnds(mean[0], 31)
-	g0, g1 := flatEnds(mean[1], 63)
-	b0, b1 := flatEnds(mean[2], 31)
-	r := bc1Block{c0: uint16(r0<<11 | g0<<5 | b0), c1: uint16(r1<<11 | g1<<5 | b1)}
+	r0, r1 := flat5.ends(mean[0])
+	g0, g1 := flat6.ends(mean[1])
+	b0, b1 := flat5.ends(mean[2])
+	r := bc1Block{c0: r0<<11 | g0<<5 | b0, c1: r1<<11 | g1<<5 | b1}
 	index := 2
 	switch {
 	case r.c0 < r.c1:
@@ -106,22 +122,31 @@ func bc1Flat(b *block) bc1Block {
 	return r
 }
 
-// flatEnds finds two neighbouring steps, of which two thirds of the first and one third of the second come nearest to v.
-func flatEnds(v float32, steps int) (first, second int) {
-	near := quantize(v, steps)
-	best := float32(256)
-	for _, d := range [5]int{0, -1, 1, -2, 2} {
-		for _, e := range [3]int{0, -1, 1} {
-			f, s := near+d, near+d+e
-			if f < 0 || s < 0 || f > steps || s > steps {
-				continue
-			}
-			if miss := abs(float32(third(expand(f, steps), expand(s, steps))) - v); miss < best {
-				best, first, second = miss, f, s
+// flatTable has for every value two neighbouring steps, of which two thirds of the first and one third of the second come
+// nearest to it.
+type flatTable [256][2]uint16
+
+var flat5, flat6 = newFlatTable(31), newFlatTable(63)
+
+func newFlatTable(steps int) *flatTable {
+	var t flatTable
+	for v := range t {
+		near, best := quantize(float32(v), steps), 256
+		for first := max(near-2, 0); first <= min(near+2, steps); first++ {
+			for second := max(first-1, 0); second <= min(first+1, steps); second++ {
+				miss := third(expand(first, steps), expand(second, steps)) - v
+				if miss = max(miss, -miss); miss < best {
+					best, t[v] = miss, [2]uint16{uint16(first), uint16(second)}
+				}
 			}
 		}
 	}
-	return first, second
+	return &t
+}
+
+func (t *flatTable) ends(v float32) (first, second uint16) {
+	e := t[int(v+0.5)]
+	return e[0], e[1]
 }
 
 // pack565 rounds a colour to 16 bits.

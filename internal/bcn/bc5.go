@@ -31,16 +31,6 @@ func encodeBC4(b *block, c int, dst []byte) {
 
 // bc4Fit finds the nearest of the eight values for every texel, and how far towards lo each is.
 func bc4Fit(b *block, c, hi, lo int) (indices uint64, weights [16]float32, miss int) {
-	if hi == lo {
-		hi++ // any difference: with equal ends, all indices used are 0
-		if lo == 255 {
-			hi = 255
-		}
-	}
-	return bc4FitSpan(b, c, hi, lo)
-}
-
-func bc4FitSpan(b *block, c, hi, lo int) (indices uint64, weights [16]float32, miss int) {
 	palette := bc4Palette(hi, lo)
 	scale := float32(0)
 	if hi > lo {

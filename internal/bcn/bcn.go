@@ -67,7 +67,9 @@ func BlockBytes(f scene.BlockFormat) int {
 }
 
 // LevelBytes is the size in bytes of a mip of w x h pixels.
-func LevelBytes(f scene.BlockFormat, w, h int) int { return (w + 3) / 4 * ((h + 3) / 4) * BlockBytes(f) }
+func LevelBytes(f scene.BlockFormat, w, h int) int {
+	return (w + 3) / 4 * ((h + 3) / 4) * BlockBytes(f)
+}
 
 // maxSide bounds what Decode allocates for: the largest texture that GPUs take.
 const maxSide = 1 << 15

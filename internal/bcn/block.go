@@ -19,19 +19,20 @@ type block struct {
 // load reads the 4 x 4 texels at x, y. What lies outside the image repeats its last row and column.
 func (b *block) load(im *image.NRGBA, x, y int) {
 	w, h := im.Rect.Dx(), im.Rect.Dy()
+	lo, hi := [4]uint8{255, 255, 255, 255}, [4]uint8{}
 	for j := range 4 {
 		row := im.Pix[im.PixOffset(im.Rect.Min.X, im.Rect.Min.Y+min(y+j, h-1)):]
 		for i := range 4 {
 			p := row[4*min(x+i, w-1):][:4]
-			b.texels[4*j+i] = vec{float32(p[0]), float32(p[1]), float32(p[2]), float32(p[3])}
+			t := &b.texels[4*j+i]
+			for c := range 4 {
+				t[c] = float32(p[c])
+				lo[c], hi[c] = min(lo[c], p[c]), max(hi[c], p[c])
+			}
 		}
 	}
-	b.lo, b.hi = b.texels[0], b.texels[0]
-	for _, t := range b.texels[1:] {
-		for c, v := range t {
-			b.lo[c] = min(b.lo[c], v)
-			b.hi[c] = max(b.hi[c], v)
-		}
+	for c := range 4 {
+		b.lo[c], b.hi[c] = float32(lo[c]), float32(hi[c])
 	}
 }
 
