@@ -16,7 +16,11 @@ const residentPage = 4096
 func Resident(ctx context.Context, p *scene.Primitive, o HierarchyOptions) (*Paged, error) {
 	src := &resident{}
 	out := &Paged{Bounds: geom.Empty(), Source: src}
-	err := BuildHierarchy(ctx, p, o, func(g Group, m *Mesh, makers []int32) error {
+	build := BuildHierarchy
+	if p.IsPoints {
+		build = BuildPoints
+	}
+	err := build(ctx, p, o, func(g Group, m *Mesh, makers []int32) error {
 		if n := len(src.pages); n == 0 || src.pages[n-1].NumVertices() >= residentPage {
 			src.pages = append(src.pages, &Mesh{})
 		}
@@ -25,6 +29,9 @@ func Resident(ctx context.Context, p *scene.Primitive, o HierarchyOptions) (*Pag
 		for i, c := range m.Clusters {
 			if makers[i] < 0 {
 				out.FullTriangles += int64(c.Triangles)
+				if p.IsPoints {
+					out.FullPoints += int64(c.Vertices)
+				}
 				out.Bounds = out.Bounds.Union(geom.AABB{Min: c.Center.Sub(c.Half), Max: c.Center.Add(c.Half)})
 			}
 			c.FirstVertex += uint32(page.NumVertices())
