@@ -197,6 +197,39 @@ await withBrowser(async (context, problems) => {
       },
     );
 
+    await step("one finger turns, two fingers zoom and pan", async () => {
+      const device = await context.newCDPSession(viewer);
+      const touch = (type, ...points) =>
+        device.send("Input.dispatchTouchEvent", {
+          type,
+          touchPoints: points.map(([x, y], id) => ({ x, y, id })),
+        });
+      const gesture = async (name, path) => {
+        await viewer.keyboard.press("f");
+        await settled(viewer);
+        await rememberPicture(viewer);
+        await touch("touchStart", ...path(0));
+        for (let i = 1; i <= 20; i++) await touch("touchMove", ...path(i / 20));
+        await touch("touchEnd");
+        await until(
+          `the picture after ${name}`,
+          async () => (await difference(viewer)) > minChange,
+        );
+      };
+      await gesture("a turn", (t) => [[500 + 200 * t, 360]]);
+      await gesture("a pinch", (t) => [
+        [600 - 200 * t, 360],
+        [680 + 200 * t, 360],
+      ]);
+      await gesture("a pan", (t) => [
+        [560, 360 + 150 * t],
+        [720, 360 + 150 * t],
+      ]);
+      await device.detach();
+      await viewer.keyboard.press("f");
+      await settled(viewer);
+    });
+
     await step("the picture follows the window", async () => {
       await viewer.setViewportSize({ width: 900, height: 600 });
       await until("the new size", () =>
