@@ -15,6 +15,9 @@ const (
 	MaxVertices  = 255
 )
 
+// maxCoordinate is half the range: differences of two coordinates must stay finite too.
+const maxCoordinate = math.MaxFloat32 / 4
+
 // Lane is how many vertices one block of Positions holds; every cluster starts at a multiple of it.
 const Lane = 16
 
@@ -33,8 +36,6 @@ type Cluster struct {
 
 // Mesh is a clustered primitive. Vertices shared between clusters are repeated; padding vertices repeat their cluster's last
 // one. Positions are stored twice: by component for transforming whole clusters, by vertex for looking up single ones.
-//
-// Cluster LOD hooks in here: simplified levels become further Clusters with an error each.
 type Mesh struct {
 	Clusters  []Cluster
 	Positions []float32 // blocks of Lane vertices: x[Lane], y[Lane], z[Lane]
@@ -75,9 +76,13 @@ func Build(p *scene.Primitive) *Mesh {
 	b.m.HasNormals, b.m.HasTangents = p.Normals != nil, b.tangents != nil
 	b.m.HasColors, b.m.HasUV0 = p.Colors != nil, p.UV0 != nil
 	b.m.Triangles = make([]uint32, 0, len(order))
+	var run [MaxTriangles][3]uint32
 	for len(order) > 0 {
 		n := min(MaxTriangles, len(order))
-		b.add(tris, order[:n])
+		for i, t := range order[:n] {
+			run[i] = tris[t]
+		}
+		b.add(run[:n])
 		order = order[n:]
 	}
 	return b.m
@@ -87,11 +92,7 @@ func Build(p *scene.Primitive) *Mesh {
 func usable(p *scene.Primitive) [][3]uint32 {
 	finite := make([]bool, len(p.Positions))
 	for i, v := range p.Positions {
-		// Half the range: differences of two coordinates must stay finite too.
-		finite[i] = true
-		for _, c := range v {
-			finite[i] = finite[i] && math.Abs(float64(c)) < math.MaxFloat32/4
-		}
+		finite[i] = isFinite(v)
 	}
 	tris := make([][3]uint32, 0, len(p.Indices)/3)
 	for i := 0; i+2 < len(p.Indices); i += 3 {
@@ -104,6 +105,15 @@ func usable(p *scene.Primitive) [][3]uint32 {
 	return tris
 }
 
+func isFinite(v geom.Vec3) bool {
+	for _, c := range v {
+		if !(c > -maxCoordinate && c < maxCoordinate) {
+			return false
+		}
+	}
+	return true
+}
+
 type builder struct {
 	p        *scene.Primitive
 	m        *Mesh
@@ -112,12 +122,11 @@ type builder struct {
 }
 
 // add appends the triangles as one cluster, or as several where they have too many corners.
-func (b *builder) add(tris [][3]uint32, order []uint32) {
+func (b *builder) add(tris [][3]uint32) {
 	c := Cluster{FirstVertex: uint32(b.m.NumVertices()), FirstTriangle: uint32(len(b.m.Triangles))}
 	var verts [MaxVertices]uint32
 	nv, nt := 0, 0
-	for _, ti := range order {
-		t := tris[ti]
+	for _, t := range tris {
 		fresh := 0
 		for _, v := range t {
 			if b.local[v] < 0 {
@@ -141,23 +150,24 @@ func (b *builder) add(tris [][3]uint32, order []uint32) {
 	}
 	c.Vertices, c.Triangles = uint32(nv), uint32(nt)
 	b.vertices(verts[:nv])
-	b.bounds(&c, verts[:nv], tris, order[:nt])
+	b.bounds(&c, verts[:nv], tris[:nt])
 	b.m.Clusters = append(b.m.Clusters, c)
 	for _, v := range verts[:nv] {
 		b.local[v] = -1
 	}
-	if nt < len(order) {
-		b.add(tris, order[nt:])
+	if nt < len(tris) {
+		b.add(tris[nt:])
 	}
 }
 
 // vertices appends the attributes of verts, padded to a multiple of Lane.
 func (b *builder) vertices(verts []uint32) {
 	p, m := b.p, b.m
+	var zeros [3 * Lane]float32
 	for i := 0; i < (len(verts)+Lane-1)/Lane*Lane; i++ {
 		v := verts[min(i, len(verts)-1)]
 		if i%Lane == 0 {
-			m.Positions = append(m.Positions, make([]float32, 3*Lane)...)
+			m.Positions = append(m.Positions, zeros[:]...)
 		}
 		block := m.Positions[len(m.Positions)-3*Lane:]
 		pos := p.Positions[v]
@@ -170,7 +180,8 @@ func (b *builder) vertices(verts []uint32) {
 		}
 		m.Surface = append(m.Surface, math.Float32bits(pos[0]), math.Float32bits(pos[1]), math.Float32bits(pos[2]), normal)
 		if m.HasUV0 || m.HasTangents || m.HasColors {
-			m.Detail = append(m.Detail, b.detail(v)...)
+			d := b.detail(v)
+			m.Detail = append(m.Detail, d[:]...)
 		}
 		if p.UV1 != nil {
 			m.UV1 = append(m.UV1, finiteOr0(p.UV1[v][0]), finiteOr0(p.UV1[v][1]))
@@ -178,8 +189,8 @@ func (b *builder) vertices(verts []uint32) {
 	}
 }
 
-func (b *builder) detail(v uint32) []uint32 {
-	d := []uint32{0, 0, 0, ^uint32(0)}
+func (b *builder) detail(v uint32) [4]uint32 {
+	d := [4]uint32{0, 0, 0, ^uint32(0)}
 	if b.m.HasUV0 {
 		d[0], d[1] = math.Float32bits(finiteOr0(b.p.UV0[v][0])), math.Float32bits(finiteOr0(b.p.UV0[v][1]))
 	}
@@ -200,7 +211,7 @@ func (b *builder) detail(v uint32) []uint32 {
 	return d
 }
 
-func (b *builder) bounds(c *Cluster, verts []uint32, tris [][3]uint32, order []uint32) {
+func (b *builder) bounds(c *Cluster, verts []uint32, tris [][3]uint32) {
 	pos := b.p.Positions
 	box := geom.Empty()
 	for _, v := range verts {
@@ -217,15 +228,14 @@ func (b *builder) bounds(c *Cluster, verts []uint32, tris [][3]uint32, order []u
 		r = max(r, dist(pos[v], c.Center))
 	}
 	c.Radius = nextUp(float32(r))
-	c.ConeAxis, c.ConeCutoff = cone(pos, tris, order)
+	c.ConeAxis, c.ConeCutoff = cone(pos, tris)
 }
 
 // cone bounds the triangles' normals: all lie within asin(cutoff) of axis.
-func cone(pos []geom.Vec3, tris [][3]uint32, order []uint32) (axis geom.Vec3, cutoff float32) {
+func cone(pos []geom.Vec3, tris [][3]uint32) (axis geom.Vec3, cutoff float32) {
 	var normals [MaxTriangles]geom.Vec3
 	n := 0
-	for _, ti := range order {
-		t := tris[ti]
+	for _, t := range tris {
 		g, ok := unitNormal(pos[t[0]], pos[t[1]], pos[t[2]])
 		if !ok {
 			continue // covers no area; the rasteriser drops it
@@ -283,18 +293,17 @@ func snorm(x, full float32) uint32 { return uint32(int32(math.Round(float64(clam
 // packNormal packs n into signed fields x:11 y:11 z:10, lowest first, such that the word shifted left until a field is on
 // top, as an integer, is the component times 1023<<21: what lies below a field counts as its fraction.
 func packNormal(n geom.Vec3) uint32 {
-	var word uint32
-	for _, f := range [3]struct {
-		v        float32
-		at, bits int
-	}{{n[0], 0, 11}, {n[1], 11, 11}, {n[2], 22, 10}} {
-		below := float64(word) / float64(uint32(1)<<f.at)
-		full := math.Ldexp(1023, f.bits-11)
-		half := math.Ldexp(1, f.bits-1)
-		i := math.Round(float64(clamp(f.v, -1, 1))*full - below)
-		word |= uint32(int32(min(max(i, -half), half-1))) & (1<<f.bits - 1) << f.at
-	}
-	return word
+	x := packed(n[0], 0, 1023, 1024) & 0x7ff
+	y := packed(n[1], float64(x)/(1<<11), 1023, 1024) & 0x7ff
+	x |= y << 11
+	z := packed(n[2], float64(x)/(1<<22), 511.5, 512) & 0x3ff
+	return x | z<<22
+}
+
+// packed is v in -1..1 times full, less what the fields below count, to the nearest integer in -half..half-1.
+func packed(v float32, below, full, half float64) uint32 {
+	i := math.Floor(float64(clamp(v, -1, 1))*full - below + 0.5)
+	return uint32(int32(min(max(i, -half), half-1)))
 }
 
 // clamp maps NaN to lo.

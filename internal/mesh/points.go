@@ -271,7 +271,7 @@ func (b *pointBuilder) mesh(clusters [][]uint32) *Mesh {
 		}
 		c := Cluster{FirstVertex: uint32(w.m.NumVertices()), Vertices: uint32(len(list))}
 		w.vertices(points[:len(list)])
-		w.bounds(&c, points[:len(list)], nil, nil)
+		w.bounds(&c, points[:len(list)], nil)
 		w.m.Clusters = append(w.m.Clusters, c)
 	}
 	return w.m

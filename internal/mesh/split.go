@@ -24,12 +24,7 @@ func split(p *scene.Primitive, tris [][3]uint32) []uint32 {
 	cs := make([]centroid, len(tris))
 	for i, t := range tris {
 		a, b, c := p.Positions[t[0]], p.Positions[t[1]], p.Positions[t[2]]
-		n, _ := unitNormal(a, b, c)
-		cs[i] = centroid{tri: uint32(i)}
-		for k := range 3 {
-			cs[i].key[k] = a[k]/3 + b[k]/3 + c[k]/3
-			cs[i].key[3+k] = n[k]
-		}
+		cs[i] = newCentroid(a, b, c, uint32(i))
 	}
 	var wg sync.WaitGroup
 	kd(cs, runtime.GOMAXPROCS(0), &wg)
@@ -39,6 +34,13 @@ func split(p *scene.Primitive, tris [][3]uint32) []uint32 {
 		order[i] = c.tri
 	}
 	return order
+}
+
+func newCentroid(a, b, c geom.Vec3, tri uint32) centroid {
+	n, _ := unitNormal(a, b, c)
+	return centroid{[6]float32{
+		a[0]/3 + b[0]/3 + c[0]/3, a[1]/3 + b[1]/3 + c[1]/3, a[2]/3 + b[2]/3 + c[2]/3, n[0], n[1], n[2],
+	}, tri}
 }
 
 // kd splits cs in place, the halves in parallel while workers allows.
