@@ -264,6 +264,14 @@ func (b *pointBuilder) meshes(groups [][][]uint32) []*Mesh {
 
 func (b *pointBuilder) mesh(clusters [][]uint32) *Mesh {
 	w := builder{p: &b.p, m: &Mesh{Bounds: geom.Empty(), HasNormals: b.p.Normals != nil, HasColors: b.p.Colors != nil}}
+	n := 0
+	for _, list := range clusters {
+		n += (len(list) + Lane - 1) / Lane * Lane
+	}
+	w.m.Positions, w.m.Surface = make([]float32, 0, 3*n), make([]uint32, 0, 4*n)
+	if w.m.HasColors {
+		w.m.Detail = make([]uint32, 0, 4*n)
+	}
 	var points [clusterPoints]uint32
 	for _, list := range clusters {
 		for i, at := range list {
@@ -275,6 +283,24 @@ func (b *pointBuilder) mesh(clusters [][]uint32) *Mesh {
 		w.m.Clusters = append(w.m.Clusters, c)
 	}
 	return w.m
+}
+
+// bounds is an empty cluster around the points.
+func (b *pointBuilder) bounds(points []uint32) Cluster {
+	box := geom.Empty()
+	for _, i := range points {
+		box = box.Extend(b.p.Positions[i])
+	}
+	c := Cluster{Center: box.Center(), ConeCutoff: 2}
+	for k := range 3 {
+		c.Half[k] = nextUp(max(box.Max[k]-c.Center[k], c.Center[k]-box.Min[k]))
+	}
+	var r float64
+	for _, i := range points {
+		r = max(r, dist(b.p.Positions[i], c.Center))
+	}
+	c.Radius = nextUp(float32(r))
+	return c
 }
 
 // parallel calls work for parts of 0..n-1, one a thread.
