@@ -155,7 +155,7 @@ func (p *Peer) sendRecord(f frame) {
 	if d == nil {
 		return
 	}
-	f.record.QueueUs = uint32(time.Since(f.queued).Microseconds())
+	f.record.QueueUs += uint32(time.Since(f.queued).Microseconds()) // to what the encoder waited for
 	if data, err := proto.Marshal(f.record); err == nil {
 		_ = d.Send(data) // fails only when the channel is closing
 	}

@@ -252,7 +252,7 @@ type FrameRecord struct {
 	PoseWaitUs        uint32 `protobuf:"varint,9,opt,name=pose_wait_us,json=poseWaitUs,proto3" json:"pose_wait_us,omitempty"` // pose arrival -> start of drawing
 	RenderUs          uint32 `protobuf:"varint,10,opt,name=render_us,json=renderUs,proto3" json:"render_us,omitempty"`
 	EncodeUs          uint32 `protobuf:"varint,11,opt,name=encode_us,json=encodeUs,proto3" json:"encode_us,omitempty"`
-	QueueUs           uint32 `protobuf:"varint,12,opt,name=queue_us,json=queueUs,proto3" json:"queue_us,omitempty"` // encoded -> handed to the transport
+	QueueUs           uint32 `protobuf:"varint,12,opt,name=queue_us,json=queueUs,proto3" json:"queue_us,omitempty"` // all waiting: drawn -> encoder, and encoded -> handed to the transport
 	Bytes             uint32 `protobuf:"varint,13,opt,name=bytes,proto3" json:"bytes,omitempty"`
 	TargetBitrateKbps uint32 `protobuf:"varint,14,opt,name=target_bitrate_kbps,json=targetBitrateKbps,proto3" json:"target_bitrate_kbps,omitempty"`
 	unknownFields     protoimpl.UnknownFields

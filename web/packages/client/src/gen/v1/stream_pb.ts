@@ -205,7 +205,7 @@ export type FrameRecord = Message<"heliograph.stream.v1.FrameRecord"> & {
   encodeUs: number;
 
   /**
-   * encoded -> handed to the transport
+   * all waiting: drawn -> encoder, and encoded -> handed to the transport
    *
    * @generated from field: uint32 queue_us = 12;
    */
