@@ -1,10 +1,8 @@
 package gltf
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -16,7 +14,6 @@ import (
 	"time"
 
 	"github.com/heliograph/heliograph/internal/arr"
-	"github.com/heliograph/heliograph/internal/geom"
 	"github.com/heliograph/heliograph/internal/importer"
 	"github.com/heliograph/heliograph/internal/importer/importertest"
 	"github.com/heliograph/heliograph/internal/scene"
@@ -35,51 +32,7 @@ func openFile(tb testing.TB, file string, opts importer.Options) (*scene.Model, 
 }
 
 // TestConformance imports every valid model: its triangles and bounds are as an independent reading of the JSON says.
-func TestConformance(t *testing.T) {
-	table, err := os.Open("testdata/conformance.tsv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer table.Close()
-	for lines := bufio.NewScanner(table); lines.Scan(); {
-		if strings.HasPrefix(lines.Text(), "#") {
-			continue
-		}
-		f := strings.Split(lines.Text(), "\t")
-		t.Run(f[0], func(t *testing.T) {
-			m, err := openFile(t, testassets.Path(t, f[0]), importer.Options{})
-			if f[1] == "refused" {
-				if err == nil || !strings.Contains(err.Error(), f[2]) {
-					t.Fatalf("%v, want an error that says: %s", err, f[2])
-				}
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			var triangles int64
-			var want geom.AABB
-			scan(t, f[1], &triangles)
-			scan(t, f[2], &want.Min[0], &want.Min[1], &want.Min[2])
-			scan(t, f[3], &want.Max[0], &want.Max[1], &want.Max[2])
-			if m.Triangles != triangles {
-				t.Errorf("%d triangles, want %d", m.Triangles, triangles)
-			}
-			tolerance := 1e-4 * want.Size().Len()
-			if m.Bounds.Min.Sub(want.Min).Len() > tolerance || m.Bounds.Max.Sub(want.Max).Len() > tolerance {
-				t.Errorf("bounds %v, want %v", m.Bounds, want)
-			}
-			importertest.CheckModel(t, m)
-		})
-	}
-}
-
-func scan(t *testing.T, s string, to ...any) {
-	t.Helper()
-	if n, err := fmt.Sscan(s, to...); n != len(to) {
-		t.Fatal(err)
-	}
-}
+func TestConformance(t *testing.T) { importertest.Conformance(t, Open, "testdata/conformance.tsv") }
 
 // decisive lists the findings of glTF-Validator that an importer must not pass over: geometry would be wrong, or bytes
 // would be read that are not there. Findings about what is not imported (animation, skins, cameras), about style, and

@@ -54,8 +54,8 @@ func Must(tb testing.TB, open Open, name, text string) *scene.Model {
 	return m
 }
 
-// Conformance imports the shared assets of a table with the columns file, triangles ("12") or points ("12 points"), minimum
-// and maximum of the bounds. A row with "refused" for the triangles names what the error says.
+// Conformance imports the shared assets of a table with the columns file, triangles ("12"), points ("12 points") or both
+// ("12 and 12 points"), minimum and maximum of the bounds. A row with "refused" for the triangles names what the error says.
 func Conformance(t *testing.T, open Open, table string) {
 	f, err := os.Open(table)
 	if err != nil {
@@ -79,10 +79,15 @@ func Conformance(t *testing.T, open Open, table string) {
 			CheckModel(t, m)
 			var triangles, points int64
 			var want geom.AABB
-			if n, ok := strings.CutSuffix(row[1], " points"); ok {
-				scan(t, n, &points)
-			} else {
-				scan(t, n, &triangles)
+			counts := strings.TrimSuffix(row[1], " points")
+			switch first, second, both := strings.Cut(counts, " and "); {
+			case both:
+				scan(t, first, &triangles)
+				scan(t, second, &points)
+			case counts != row[1]:
+				scan(t, counts, &points)
+			default:
+				scan(t, counts, &triangles)
 			}
 			scan(t, row[2], &want.Min[0], &want.Min[1], &want.Min[2])
 			scan(t, row[3], &want.Max[0], &want.Max[1], &want.Max[2])
