@@ -40,6 +40,10 @@ const (
 	bigEndian
 )
 
+func (e encoding) String() string {
+	return [...]string{"ASCII", "binary little-endian", "binary big-endian"}[e]
+}
+
 var encodings = map[string]encoding{"ascii": ascii, "binary_little_endian": littleEndian, "binary_big_endian": bigEndian}
 
 type element struct {

@@ -1,4 +1,4 @@
-// Package ply imports PLY meshes, ASCII and binary of both byte orders, as scene.Model. It reads only what its source
+// Package ply imports PLY meshes and point clouds, ASCII and binary of both byte orders, as scene.Model. It reads only what its source
 // allows, trusts no number in a file, and does no network I/O and no drawing.
 //
 // PLY carries neither units nor axes: coordinates are taken as metres, +Y up, as given. Colours are taken as sRGB. Vertices
@@ -7,7 +7,7 @@
 // (texcoord, with "comment TextureFile NAME", as MeshLab writes them). Triangle strips are those of Stanford's scans. Without
 // normals, edges are smooth up to 60 degrees: scans are rough, and who shares vertices means smoothness.
 //
-// A file without faces is a point cloud, which is refused.
+// A file without faces is a point cloud; it may have normals, and colours by any of the names that programs give them.
 package ply
 
 import (
@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/heliograph/heliograph/internal/arr"
 	"github.com/heliograph/heliograph/internal/geom"
 	"github.com/heliograph/heliograph/internal/importer"
 	"github.com/heliograph/heliograph/internal/scene"
@@ -25,7 +24,7 @@ import (
 const crease = 60 * math.Pi / 180
 
 // Open imports a model. A file that cannot be imported is an *arr.Error with CodeUnprocessableEntity that names the line
-// or the byte; one over the budget, or a point cloud, has CodeBadRequest. ctx ends the work early with its error.
+// or the byte; one over the budget has CodeBadRequest. ctx ends the work early with its error.
 func Open(ctx context.Context, src importer.Source, opts importer.Options) (*scene.Model, error) {
 	return importer.Import(ctx, "PLY", src, opts, func(in *importer.Stream) (*scene.Model, error) {
 		return read(ctx, in, src, opts)
@@ -41,10 +40,10 @@ func read(ctx context.Context, in *importer.Stream, src importer.Source, opts im
 	for i := range h.elements {
 		points = points && (h.elements[i].count == 0 || !isFaces(&h.elements[i]))
 	}
-	if points {
-		return nil, arr.Errorf(arr.CodeBadRequest, "%q has no faces: it is a point cloud, and point clouds are not supported yet.", src.Name)
-	}
 	r := &reader{in: &values{in: in, encoding: h.encoding}, opts: opts}
+	if points {
+		return r.points(h, src)
+	}
 	for i := range h.elements {
 		if err := r.element(&h.elements[i]); err != nil {
 			return nil, fmt.Errorf("element %s: %w", h.elements[i].name, err)
@@ -67,7 +66,7 @@ func read(ctx context.Context, in *importer.Stream, src importer.Source, opts im
 	}
 	name := src.ModelName()
 	mesh := &scene.Mesh{Name: name, Primitives: []scene.Primitive{r.soup.Primitive(material, importer.Range{End: len(r.soup.Corners) / 3})}}
-	m := &scene.Model{Name: name, Nodes: []scene.Node{importer.Node(name, -1, 0)}, Meshes: []*scene.Mesh{mesh}}
+	m := &scene.Model{Name: name, Nodes: []scene.Node{importer.Node(name, -1, 0)}, Meshes: []*scene.Mesh{mesh}, Source: h.source()}
 	m.Warnings = r.warnings.List()
 	return m, importer.Finish(m)
 }
@@ -112,7 +111,8 @@ func (r *reader) element(e *element) error {
 		}
 		r.normals = e.has("nx") && e.has("ny") && e.has("nz")
 		r.uvs = (e.has("s") || e.has("u") || e.has("texture_u")) && (e.has("t") || e.has("v") || e.has("texture_v"))
-		r.colors = e.has("red", "diffuse_red", "r") && e.has("green", "diffuse_green", "g") && e.has("blue", "diffuse_blue", "b")
+		r.colors = e.has("red", "diffuse_red", "ambient_red", "r") && e.has("green", "diffuse_green", "ambient_green", "g") &&
+			e.has("blue", "diffuse_blue", "ambient_blue", "b")
 		row = r.vertex
 	case e.name == "face" && isFaces(e):
 		row = r.face
@@ -229,33 +229,29 @@ func (r *reader) vertex(e *element) error {
 	return nil
 }
 
-// setColor takes a channel of a colour: bytes are parts of 255, 16 bit of 65535.
+// setColor takes a channel of a colour.
 func setColor(c *geom.Vec4, p property, x float64) {
-	switch p.value {
+	if s := slotOf[p.name]; s >= slotR {
+		c[s-slotR] = float32(unit(p.value, x))
+	}
+}
+
+// unit is a channel of a colour as 0..1: bytes are parts of 255, 16 bit of 65535.
+func unit(t scalar, x float64) float64 {
+	switch t {
 	case int8s: // no program writes signed colours, but some name the type wrongly
-		x = float64(uint8(int(x))) / 255
+		x = float64(uint8(int(x))) / math.MaxUint8
 	case uint8s:
-		x /= 255
+		x /= math.MaxUint8
 	case uint16s:
-		x /= 65535
+		x /= math.MaxUint16
 	case int16s, int32s, uint32s: // bytes in a wider type
-		x /= 255
+		x /= math.MaxUint8
 	}
-	f := float32(x)
-	if !(f >= 0) {
-		f = 0
+	if !(x > 0) {
+		return 0
 	}
-	f = min(f, 1)
-	switch p.name {
-	case "red", "diffuse_red", "r":
-		c[0] = f
-	case "green", "diffuse_green", "g":
-		c[1] = f
-	case "blue", "diffuse_blue", "b":
-		c[2] = f
-	case "alpha", "a":
-		c[3] = f
-	}
+	return min(x, 1)
 }
 
 func linear(c geom.Vec4) geom.Vec4 {
@@ -280,7 +276,7 @@ func (r *reader) face(e *element) error {
 			return err
 		}
 		if p.length == 0 {
-			colored = colored || p.name == "red" || p.name == "diffuse_red"
+			colored = colored || slotOf[p.name] == slotR
 			setColor(&rgba, p, x)
 		}
 	}

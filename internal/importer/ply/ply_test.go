@@ -14,13 +14,13 @@ import (
 	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/heliograph/heliograph/internal/arr"
 	"github.com/heliograph/heliograph/internal/geom"
 	"github.com/heliograph/heliograph/internal/importer"
 	"github.com/heliograph/heliograph/internal/importer/importertest"
 	"github.com/heliograph/heliograph/internal/scene"
-	"github.com/heliograph/heliograph/internal/testassets"
 )
 
 func TestConformance(t *testing.T) { importertest.Conformance(t, Open, "testdata/conformance.tsv") }
@@ -200,16 +200,50 @@ func TestErrorsNameThePlace(t *testing.T) {
 		head + points:                                   "element face: line 13: the file ends too early",
 		strings.Replace(head, "x\n", "a\n", 1) + points: "vertices have no x, y and z",
 		strings.Replace(head, "ascii", "binary_little_endian", 1) + "\x00\x00\x00": "byte 167: the file ends too early",
-		strings.Replace(head, "vertex_indices", "other", 1) + points:               "point clouds are not supported yet",
+		strings.Replace(head, "vertex_indices", "other", 1) + points:               "element face: line 13: the file ends too early",
 	} {
 		_, err := importertest.Text(t, Open, "a.ply", s)
 		importertest.WantError(t, err, says)
 	}
 }
 
-func TestPointCloudsAreTheCallersMistake(t *testing.T) {
-	if _, err := importertest.File(t, Open, testassets.Path(t, "pointcloud/autzen_trim.ply")); arr.CodeOf(err) != arr.CodeBadRequest {
-		t.Error(err)
+func TestPoints(t *testing.T) {
+	const header = "element vertex 2\nproperty float y\nproperty double x\nproperty int skipped\nproperty float z\nproperty float nx\n" +
+		"property float ny\nproperty float nz\nproperty uchar %[1]sred\nproperty ushort %[1]sgreen\nproperty float %[1]sblue\nproperty uchar alpha\n"
+	for _, encoding := range allEncodings {
+		for _, prefix := range []string{"", "diffuse_", "ambient_"} {
+			row := func(x, y, z, red float64) []typed {
+				return []typed{{"float", y}, {"double", x}, {"int", 5}, {"float", z}, {"float", 0}, {"float", 0}, {"float", -2}, {"uchar", red}, {"ushort", 65535},
+					{"float", 0.5}, {"uchar", 51}}
+			}
+			m := must(t, file(encoding, fmt.Sprintf(header, prefix), row(1, 2, 3, 255), row(4, 5, 6, 0)))
+			p := m.Meshes[0].Primitives[0]
+			half := importer.Linear(0.5)
+			want := scene.Primitive{
+				IsPoints: true, Positions: []geom.Vec3{{1, 2, 3}, {4, 5, 6}}, Normals: []geom.Vec3{{0, 0, -1}, {0, 0, -1}},
+				Colors: []geom.Vec4{{1, 1, half, 0.2}, {0, 1, half, 0.2}}, Material: importer.PointMaterial(true, true),
+			}
+			if diff := cmp.Diff(want, p, cmpopts.EquateApprox(0, 1e-5)); diff != "" || m.Points != 2 {
+				t.Errorf("%s, %s: %d points, %s", encoding, prefix, m.Points, diff)
+			}
+			if s := m.Source; s.Format == "" || s.FormatVersion != "1.0" || !s.GammaSpaceColors {
+				t.Errorf("source %+v", s)
+			}
+		}
+	}
+}
+
+// TestPointsWithLists: what else vertices have is skipped, and so are other elements.
+func TestPointsWithLists(t *testing.T) {
+	const header = "element other 1\nproperty list uchar int a\nelement vertex 2\nproperty float x\nproperty list uchar int b\nproperty float y\nproperty float z\n" +
+		"element edge 1\nproperty int c\n"
+	for _, encoding := range allEncodings {
+		m := must(t, file(encoding, header, []typed{{"uchar", 2}, {"int", 7}, {"int", 8}}, []typed{{"float", 1}, {"uchar", 1}, {"int", 9}, {"float", 2}, {"float", 3}},
+			[]typed{{"float", 4}, {"uchar", 0}, {"float", math.NaN()}, {"float", 6}}, []typed{{"int", 1}}))
+		p := m.Meshes[0].Primitives[0]
+		if len(p.Positions) != 1 || p.Positions[0] != (geom.Vec3{1, 2, 3}) || p.Normals != nil || p.Colors != nil || len(m.Warnings) != 1 {
+			t.Errorf("%s: %+v, warnings %q", encoding, p, m.Warnings)
+		}
 	}
 }
 
@@ -246,6 +280,10 @@ func FuzzOpen(f *testing.F) {
 			f.Fatal(err)
 		}
 		f.Add([]byte(s))
+	}
+	for _, encoding := range allEncodings {
+		f.Add([]byte(file(encoding, "element vertex 1\nproperty float x\nproperty float y\nproperty double z\nproperty uchar red\nproperty uchar green\n"+
+			"property ushort blue\n", []typed{{"float", 1}, {"float", 2}, {"double", 3}, {"uchar", 4}, {"uchar", 5}, {"ushort", 6}})))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		importertest.Fuzz(t, Open, importer.Source{Name: "a.ply", Data: data})

@@ -32,27 +32,30 @@ func (v *values) next(s scalar) (float64, error) {
 		}
 		return 0, fmt.Errorf("byte %d: %w", v.in.Offset(), err)
 	}
-	var x float64
-	switch s {
-	case int8s:
-		x = float64(int8(b[0]))
-	case uint8s:
-		x = float64(b[0])
-	case int16s:
-		x = float64(int16(v.order().Uint16(b)))
-	case uint16s:
-		x = float64(v.order().Uint16(b))
-	case int32s:
-		x = float64(int32(v.order().Uint32(b)))
-	case uint32s:
-		x = float64(v.order().Uint32(b))
-	case float32s:
-		x = float64(math.Float32frombits(v.order().Uint32(b)))
-	default:
-		x = math.Float64frombits(v.order().Uint64(b))
-	}
+	x := decode(s, v.order(), b)
 	_, err = v.in.Discard(size)
 	return x, err
+}
+
+// decode reads the value that b begins with.
+func decode(s scalar, order binary.ByteOrder, b []byte) float64 {
+	switch s {
+	case int8s:
+		return float64(int8(b[0]))
+	case uint8s:
+		return float64(b[0])
+	case int16s:
+		return float64(int16(order.Uint16(b)))
+	case uint16s:
+		return float64(order.Uint16(b))
+	case int32s:
+		return float64(int32(order.Uint32(b)))
+	case uint32s:
+		return float64(order.Uint32(b))
+	case float32s:
+		return float64(math.Float32frombits(order.Uint32(b)))
+	}
+	return math.Float64frombits(order.Uint64(b))
 }
 
 func (v *values) order() binary.ByteOrder {
