@@ -173,6 +173,8 @@ type ConversionProgress struct {
 	Status    ConversionStatus
 	Stage     string        // what is being done, in a word: "waiting", "download", what the converter names, "upload", "done"
 	StageDone float64       // of the stage, 0..1
+	Rate      float64       // of the stage, Units a second; 0 = unknown
+	Unit      string        // "bytes" or "triangles"; "" = unknown
 	Done      float64       // of the whole, 0..1: an estimate, since nobody knows how long the stages to come will take
 	Ahead     int           // while waiting: how many conversions come before it
 	Attempt   int           // 1 for the first; 0 while waiting

@@ -5,7 +5,7 @@
 // Wiring, in the order of start (stop in the reverse order):
 //
 //	sealer, err := conversion.OpenSealer(keyFile)
-//	queue, err := conversion.NewQueue(conversion.QueueConfig{Store: store, Storage: storage, Converter: child, Sealer: sealer, …})
+//	queue, err := conversion.NewQueue(conversion.QueueConfig{Store: store, Storage: storage, Converter: process, Sealer: sealer, …})
 //	mgr := conversion.NewManager(conversion.ManagerConfig{Store: store, Storage: storage, Sealer: sealer, Notify: queue.Notify})
 //	go queue.Run(ctx)                                    // resumes what was interrupted, then drives everything
 package conversion
@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/heliograph/heliograph/internal/arr"
+	"github.com/heliograph/heliograph/internal/converter/child"
 )
 
 // Record is a conversion as stored: the contract's facts, and what the Queue needs to go on after a restart.
@@ -49,8 +50,9 @@ type Store interface {
 	// fn must be quick and must not call the store. Key, Settings and CreatedAt stay whatever fn does to them. Unknown
 	// key: arr.CodeNotFound.
 	Update(ctx context.Context, key arr.ConversionKey, fn func(*Record) error) (Record, error)
-	// Delete forgets a record. Unknown key: arr.CodeNotFound.
-	Delete(ctx context.Context, key arr.ConversionKey) error
+	// Delete forgets a record, unless check (nil = none) fails: then its error is returned. It is called as fn of Update is.
+	// Unknown key: arr.CodeNotFound.
+	Delete(ctx context.Context, key arr.ConversionKey, check func(*Record) error) error
 }
 
 // Storage finds containers of blobs.
@@ -74,33 +76,25 @@ type Container interface {
 	Close() error
 }
 
-// Job is what a Converter is to do. Directories are absolute; names have no directory.
-type Job struct {
-	ID         string // of the conversion, for result.json
-	InputDir   string // all that may be read
-	InputFile  string // the model, relative to InputDir, with "/"
-	OutputDir  string // exists and is empty
-	OutputName string // of the asset, without arr.AssetExtension; info and result are named after it
-}
-
-// Progress says how far a Converter has come.
-type Progress struct {
-	Stage     string  // what it does, in a word
-	StageDone float64 // 0..1
-	Done      float64 // of all its stages, 0..1
-}
-
-// Result is how a Converter ended. The zero value is success.
-type Result struct {
-	Crashed bool       // it ended in no good order: another try may do better
-	Err     *arr.Error // why there is no asset; with Crashed, how it ended
-}
-
-// Converter turns files into an asset: OutputName with arr.AssetExtension, .info.json and .result.json in OutputDir.
+// Converter turns files into an asset. Process is the one that does it.
 type Converter interface {
 	// Convert runs one job in a process of its own, and ends that when ctx ends. What the process says goes to log. An
-	// error means that it could not be run at all, or that ctx has ended.
-	Convert(ctx context.Context, j Job, log io.Writer, progress func(Progress)) (Result, error)
+	// error means that it could not be run at all, or that ctx has ended; a failed conversion is in the result.
+	Convert(ctx context.Context, j child.Job, log io.Writer, progress func(child.Progress)) (child.Result, error)
+}
+
+// Process is the Converter that runs `heliograph-worker convert`.
+type Process struct {
+	Binary  string       // "" = beside the running program, then in PATH
+	Limits  child.Limits // of one conversion
+	Threads int          // of one conversion; 0 = one a core
+	Log     *slog.Logger // gets what is wrong with the process itself; nil = nobody
+}
+
+// Convert implements Converter.
+func (p Process) Convert(ctx context.Context, j child.Job, log io.Writer, progress func(child.Progress)) (child.Result, error) {
+	j.Limits, j.Threads = p.Limits, p.Threads
+	return child.Run(ctx, child.Config{Binary: p.Binary, Log: log, Logger: p.Log}, j, progress)
 }
 
 // Clock tells the time of day. Waiting uses package time, so that tests run in a testing/synctest bubble.

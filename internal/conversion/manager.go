@@ -85,7 +85,8 @@ func (m *Manager) Get(ctx context.Context, key arr.ConversionKey) (arr.Conversio
 
 // List returns the account's conversions in every state, oldest first, limit at a time (0 = all). after is "" or the next
 // of the page before; any other value is arr.CodeBadRequest. next is "" on the last page.
-func (m *Manager) List(ctx context.Context, account arr.AccountID, after string, limit int) (page []arr.Conversion, next string, err error) {
+func (m *Manager) List(ctx context.Context, account arr.AccountID, after string, limit int) (
+	page []arr.Conversion, next string, err error) {
 	recs, next, err := m.c.Store.List(ctx, ListOptions{Account: account, After: after, Limit: limit})
 	if err != nil {
 		return nil, "", err
@@ -120,7 +121,7 @@ func (m *Manager) Cancel(ctx context.Context, key arr.ConversionKey) error {
 // Delete forgets the conversion and its log, and ends it if it has not ended. What it has written to the output container
 // stays. Unknown is arr.CodeNotFound.
 func (m *Manager) Delete(ctx context.Context, key arr.ConversionKey) error {
-	if err := m.c.Store.Delete(ctx, key); err != nil {
+	if err := m.c.Store.Delete(ctx, key, nil); err != nil {
 		return err
 	}
 	m.c.Notify(key)

@@ -96,14 +96,18 @@ func (c Conversions) Update(ctx context.Context, key arr.ConversionKey, fn func(
 	return updated, nil
 }
 
-// Delete implements conversion.Store.
-func (c Conversions) Delete(ctx context.Context, key arr.ConversionKey) error {
+// Delete implements conversion.Store. check runs on the writer's goroutine.
+func (c Conversions) Delete(ctx context.Context, key arr.ConversionKey, check func(*conversion.Record) error) error {
 	return c.s.submit(ctx, func(w *writer) error {
-		switch n, err := w.execCount(deleteConversion, string(key.Account), string(key.ID)); {
-		case err != nil:
+		r, err := w.conversion(key)
+		if err == nil && check != nil {
+			err = check(&r)
+		}
+		if err != nil {
+			return err
+		}
+		if err := w.exec(deleteConversion, string(key.Account), string(key.ID)); err != nil {
 			return fmt.Errorf("delete conversion: %w", err)
-		case n == 0:
-			return errNoConversion()
 		}
 		return nil
 	})
@@ -190,7 +194,7 @@ func scanConversion(row scanner) (conversion.Record, error) {
 	)
 	err := row.Scan(&account, &id, &created, &settings, &status, &started, &ended, &conversionError, &r.Sealed, &r.Starts, &r.Crashes)
 	if errors.Is(err, sql.ErrNoRows) {
-		return conversion.Record{}, errNoConversion()
+		return conversion.Record{}, arr.Errorf(arr.CodeNotFound, "There is no conversion with this ID.")
 	}
 	if err != nil {
 		return conversion.Record{}, fmt.Errorf("read conversion: %w", err)
@@ -205,8 +209,4 @@ func scanConversion(row scanner) (conversion.Record, error) {
 		return conversion.Record{}, fmt.Errorf("read conversion %s: error: %w", r.Key, err)
 	}
 	return r, nil
-}
-
-func errNoConversion() error {
-	return arr.Errorf(arr.CodeNotFound, "There is no conversion with this ID.")
 }

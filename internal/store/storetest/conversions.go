@@ -45,7 +45,7 @@ func RunConversionsDurable(t *testing.T, reopen func(t *testing.T) conversion.St
 	s.mustCreate(t, conversionOf("changed", base))
 	s.mustCreate(t, conversionOf("deleted", base))
 	s.mustUpdate(t, "changed", func(r *conversion.Record) { r.Starts = 99 })
-	if err := s.Delete(t.Context(), conversionKey(accountA, "deleted")); err != nil {
+	if err := s.Delete(t.Context(), conversionKey(accountA, "deleted"), nil); err != nil {
 		t.Fatal(err)
 	}
 	s = conversionStore{reopen(t)}
@@ -207,7 +207,7 @@ func (s conversionStore) testNotFound(t *testing.T) {
 	if arr.CodeOf(err) != arr.CodeNotFound {
 		t.Errorf("Update: %v", err)
 	}
-	if err := s.Delete(t.Context(), conversionKey(accountA, "X")); arr.CodeOf(err) != arr.CodeNotFound {
+	if err := s.Delete(t.Context(), conversionKey(accountA, "X"), nil); arr.CodeOf(err) != arr.CodeNotFound {
 		t.Errorf("Delete: %v", err)
 	}
 }
@@ -254,7 +254,17 @@ func (s conversionStore) testDelete(t *testing.T) {
 	s.mustCreate(t, conversionOf("gone", base))
 	s.mustCreate(t, conversionOf("stays", base))
 	gone := conversionKey(accountA, "gone")
-	if err := s.Delete(t.Context(), gone); err != nil {
+	refused := errors.New("refused")
+	if err := s.Delete(t.Context(), gone, func(r *conversion.Record) error {
+		if !r.CreatedAt.Equal(base) {
+			t.Errorf("asked about %+v", r)
+		}
+		return refused
+	}); !errors.Is(err, refused) {
+		t.Errorf("Delete returned %v, want the error of check", err)
+	}
+	s.mustGet(t, "gone")
+	if err := s.Delete(t.Context(), gone, func(*conversion.Record) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Get(t.Context(), gone); arr.CodeOf(err) != arr.CodeNotFound {
@@ -283,7 +293,7 @@ func (s conversionStore) testFailuresAreOnesOwn(t *testing.T) {
 					t.Errorf("refused update: %v", err)
 				}
 			case 2:
-				if err := s.Delete(t.Context(), conversionKey(accountA, "missing")); arr.CodeOf(err) != arr.CodeNotFound {
+				if err := s.Delete(t.Context(), conversionKey(accountA, "missing"), nil); arr.CodeOf(err) != arr.CodeNotFound {
 					t.Errorf("missing delete: %v", err)
 				}
 			}
@@ -362,7 +372,7 @@ func (s conversionStore) testListPagesUnderChanges(t *testing.T) {
 		s.mustCreate(t, conversionOf(fmt.Sprintf("early%d", pages), base.Add(-time.Second)))
 		s.mustCreate(t, conversionOf(fmt.Sprintf("late%d", pages), base.Add(time.Hour+time.Duration(pages)*time.Second)))
 		if pages == 0 {
-			if err := s.Delete(t.Context(), page[len(page)-1].Key); err != nil { // the one that next names
+			if err := s.Delete(t.Context(), page[len(page)-1].Key, nil); err != nil { // the one that next names
 				t.Fatal(err)
 			}
 		}
@@ -392,7 +402,7 @@ func (s conversionStore) testCancelledContext(t *testing.T) {
 	if _, _, err := s.Create(ctx, conversionOf("never", base)); !errors.Is(err, context.Canceled) {
 		t.Errorf("Create: %v", err)
 	}
-	if err := s.Delete(ctx, conversionKey(accountA, "stays")); !errors.Is(err, context.Canceled) {
+	if err := s.Delete(ctx, conversionKey(accountA, "stays"), nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("Delete: %v", err)
 	}
 	if page, _, err := s.List(t.Context(), conversion.ListOptions{}); err != nil || len(page) != 1 {

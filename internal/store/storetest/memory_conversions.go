@@ -99,12 +99,16 @@ func (m *MemoryConversions) Update(ctx context.Context, key arr.ConversionKey, f
 }
 
 // Delete implements conversion.Store.
-func (m *MemoryConversions) Delete(ctx context.Context, key arr.ConversionKey) error {
+func (m *MemoryConversions) Delete(ctx context.Context, key arr.ConversionKey, check func(*conversion.Record) error) error {
 	if err := m.lock(ctx, "Delete", key); err != nil {
 		return err
 	}
 	defer m.mu.Unlock()
-	if _, err := m.get(key); err != nil {
+	r, err := m.get(key)
+	if err == nil && check != nil {
+		err = check(&r)
+	}
+	if err != nil {
 		return err
 	}
 	delete(m.records, key)
