@@ -23,6 +23,9 @@ type Soup struct {
 	// Groups has the smoothing group of each triangle, 0 = flat. It is nil where the file knows no such groups: then
 	// edges are smooth up to the crease angle.
 	Groups []uint32
+
+	// Hard reports whether an edge between two positions is never smooth; nil = the file knows no such edges.
+	Hard func(a, b int32) bool
 }
 
 // Bytes is about what the soup takes with all that becomes of it, for a comparison with a memory budget.
@@ -131,7 +134,7 @@ func (f *fan) join(s *Soup, list []uint32, joined func(a, b uint32) bool) {
 	})
 	for i := 1; i < len(f.spokes); i++ {
 		a, b := f.spokes[i-1], f.spokes[i]
-		if a.to == b.to && joined(list[a.corner]/3, list[b.corner]/3) {
+		if a.to == b.to && joined(list[a.corner]/3, list[b.corner]/3) && (s.Hard == nil || !s.Hard(s.Corners[list[0]].Position, int32(a.to))) {
 			f.parent[f.root(b.corner)] = f.root(a.corner)
 		}
 	}

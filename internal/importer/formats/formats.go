@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/heliograph/heliograph/internal/importer"
+	"github.com/heliograph/heliograph/internal/importer/fbx"
 	"github.com/heliograph/heliograph/internal/importer/gltf"
 	"github.com/heliograph/heliograph/internal/importer/obj"
 	"github.com/heliograph/heliograph/internal/importer/ply"
@@ -29,6 +30,7 @@ type Format struct {
 func All() []Format {
 	return []Format{
 		{Name: "glTF 2.0", Extensions: []string{".gltf", ".glb"}, Open: gltf.Open},
+		{Name: "FBX", Extensions: []string{".fbx"}, Open: fbx.Open},
 		{Name: "OBJ", Extensions: []string{".obj"}, Open: obj.Open},
 		{Name: "STL", Extensions: []string{".stl"}, SingleFile: true, Open: stl.Open},
 		{Name: "PLY", Extensions: []string{".ply"}, Open: ply.Open},
