@@ -1,8 +1,10 @@
-import { HeliographError, type RestClient, type Session } from "@heliograph/client";
+import { HeliographError, type RestClient } from "@heliograph/client";
 import { el } from "@heliograph/viewer/dom";
+import { conversionsView } from "./conversions-view.ts";
 import { createForm, type NewSession } from "./create-form.ts";
-import { extendDialog, logDialog, stopDialog } from "./dialogs.ts";
-import { busy, errorText, logo } from "./parts.ts";
+import { extendDialog, loadDialog, logDialog, stopDialog } from "./dialogs.ts";
+import { suggestId } from "./names.ts";
+import { busy, errorText, logo, reconcile } from "./parts.ts";
 import { sessionRow, type RowActions } from "./session-row.ts";
 import { Sessions } from "./sessions.ts";
 
@@ -45,23 +47,45 @@ export function dashboardPage(options: DashboardOptions, signal: AbortSignal): H
         await rest.stop(session.id);
         sessions.put(await rest.get(session.id));
       }),
-    log: (session) => logDialog(rest, session.id),
+    load: (session) => loadDialog(session, rest),
+    log: (session) => logDialog(session.id, (lines) => rest.log(session.id, lines)),
     dismiss: (session) => sessions.dismiss(session.id),
   };
 
   /** A tab may be opened only while the click is handled; it gets its address when the token is there. */
-  async function openViewer(id: string): Promise<void> {
+  async function inNewTab(session: () => Promise<string>): Promise<void> {
     const tab = window.open("about:blank", "_blank");
     try {
-      const { token } = await rest.viewerToken(id);
-      const url = new URL(`/viewer/#${new URLSearchParams({ account: options.account, session: id, token }).toString()}`, location.href);
       if (!tab) throw new HeliographError("aborted", "The browser blocked the new tab. Allow pop-ups for this page.");
+      const id = await session();
+      const { token } = await rest.viewerToken(id);
       tab.opener = null;
-      tab.location.replace(url);
+      tab.location.replace(
+        new URL(`/viewer/#${new URLSearchParams({ account: options.account, session: id, token }).toString()}`, location.href),
+      );
     } catch (error) {
       tab?.close();
+      throw error;
+    }
+  }
+
+  async function openViewer(id: string): Promise<void> {
+    try {
+      await inNewTab(() => Promise.resolve(id));
+    } catch (error) {
       note(id, errorText(HeliographError.from(error, "server", "The viewer cannot be opened.")));
     }
+  }
+
+  /** Shows an asset in a session of its own. */
+  function showAsset(uri: string): Promise<void> {
+    return inNewTab(async () => {
+      const id = suggestId();
+      sessions.put(await rest.create(id, { size: "Standard", maxLeaseTimeMinutes: 30 }, { signal }));
+      await rest.waitReady(id, { signal });
+      await rest.load(id, uri, { signal });
+      return id;
+    });
   }
 
   async function create({ id, sample, ...settings }: NewSession): Promise<void> {
@@ -78,14 +102,24 @@ export function dashboardPage(options: DashboardOptions, signal: AbortSignal): H
       });
   }
 
-  sessions.on("change", draw);
-  sessions.on("trouble", (error) => {
+  const report = (error: HeliographError | undefined) => {
     trouble.hidden = !error;
     if (error) trouble.textContent = errorText(error);
     if (error?.reason === "unauthorized") options.signOut();
-  });
+  };
+  sessions.on("change", draw);
+  sessions.on("trouble", report);
   document.addEventListener("visibilitychange", () => sessions.refreshSoon(), { signal });
-  void sessions.run(signal, () => document.hidden);
+  const views = {
+    Sessions: el(
+      "main",
+      { class: "columns" },
+      el("section", { "aria-labelledby": "sessions-title" }, el("h1", { id: "sessions-title" }, "Sessions"), empty, list),
+      el("aside", {}, createForm(create)),
+    ),
+    Conversions: conversionsView({ rest, trouble: report, show: showAsset }, signal),
+  };
+  void sessions.run(signal, () => document.hidden || Boolean(views.Sessions.hidden));
 
   return el(
     "div",
@@ -94,6 +128,7 @@ export function dashboardPage(options: DashboardOptions, signal: AbortSignal): H
       "header",
       {},
       el("div", { class: "brand" }, logo(), "Heliograph"),
+      tabs(views),
       el(
         "div",
         { class: "who" },
@@ -102,13 +137,22 @@ export function dashboardPage(options: DashboardOptions, signal: AbortSignal): H
       ),
     ),
     trouble,
-    el(
-      "main",
-      { class: "columns" },
-      el("section", { "aria-labelledby": "sessions-title" }, el("h1", { id: "sessions-title" }, "Sessions"), empty, list),
-      el("aside", {}, createForm(create)),
-    ),
+    ...Object.values(views),
   );
+}
+
+/** Shows one view at a time; a view hears "show" when it is. */
+function tabs(views: Record<string, HTMLElement>): HTMLElement {
+  const buttons = Object.entries(views).map(([name, view]) => {
+    const button = el("button", { type: "button", class: "tab", "aria-pressed": String(!view.hidden) }, name);
+    button.addEventListener("click", () => {
+      for (const other of buttons) other.setAttribute("aria-pressed", String(other === button));
+      for (const other of Object.values(views)) other.hidden = other !== view;
+      view.dispatchEvent(new Event("show"));
+    });
+    return button;
+  });
+  return el("nav", { class: "tabs", "aria-label": "Views" }, ...buttons);
 }
 
 function emptyState(): HTMLElement {
@@ -127,25 +171,4 @@ function emptyState(): HTMLElement {
     ),
     el("p", { class: "hint" }, "The same from a terminal: ", el("code", {}, "heliograph session create demo --lease 30 --wait")),
   );
-}
-
-/** Makes the list show these sessions, replacing only rows that differ: what has the focus keeps it. */
-function reconcile(
-  list: HTMLElement,
-  sessions: readonly Session[],
-  render: (s: Session) => HTMLElement,
-  version: (s: Session) => string,
-): void {
-  const rows = new Map([...list.children].map((row) => [(row as HTMLElement).dataset.session, row as HTMLElement]));
-  const wanted = sessions.map((session) => {
-    const present = rows.get(session.id);
-    if (present?.dataset.version === version(session)) return present;
-    const row = render(session);
-    row.dataset.version = version(session);
-    const action = present?.contains(document.activeElement) ? (document.activeElement as HTMLElement).dataset.action : undefined;
-    present?.replaceWith(row);
-    if (action) row.querySelector<HTMLElement>(`[data-action="${action}"]`)?.focus();
-    return row;
-  });
-  if (wanted.length !== list.children.length || wanted.some((row, i) => list.children[i] !== row)) list.replaceChildren(...wanted);
 }

@@ -1,9 +1,10 @@
 import { HeliographError, type RestClient, type Session } from "@heliograph/client";
 import { el } from "@heliograph/viewer/dom";
-import { busy, errorText, openDialog } from "./parts.ts";
+import { busy, errorText, openDialog, pause } from "./parts.ts";
 
 const logLines = 400;
 const logRefreshMs = 2000;
+const loadRefreshMs = 200;
 const extensions = [15, 30, 60, 240];
 
 /** Asks before a session is stopped; resolves when the dialog is closed. */
@@ -60,8 +61,54 @@ function act(button: HTMLButtonElement, problem: HTMLElement, close: () => void,
   });
 }
 
-/** Shows the end of a worker's log, and follows it. */
-export function logDialog(rest: RestClient, id: string): void {
+/** Loads a model into a session, and says how far it is. */
+export function loadDialog(session: Session, rest: Pick<RestClient, "load" | "loadStatus">): void {
+  const problem = el("p", { class: "problem", role: "alert", hidden: true });
+  const uri = el("input", { name: "uri", required: true, spellcheck: "false", autocomplete: "off", placeholder: "builtin://engine" });
+  const meter = el("progress", { max: "1", "aria-label": "Progress", hidden: true });
+  const confirm = el("button", { class: "primary", type: "button", "data-action": "confirm-load" }, "Load");
+  const cancel = el("button", { type: "button" }, "Close");
+  const dialog = openDialog(
+    `Load a model into ${session.id}`,
+    "dialog",
+    el("label", {}, "Address", uri),
+    el(
+      "p",
+      { class: "hint" },
+      "An asset or a model: builtin://NAME, a path below the service's model folders, or https:// of a host that it allows.",
+    ),
+    meter,
+    problem,
+    el("div", { class: "buttons" }, cancel, confirm),
+  );
+  const closed = new AbortController();
+  dialog.element.addEventListener("close", () => closed.abort());
+  cancel.addEventListener("click", dialog.close);
+  uri.focus();
+  act(confirm, problem, dialog.close, async () => {
+    meter.hidden = false;
+    try {
+      const load = await rest.load(session.id, uri.value.trim());
+      for (;;) {
+        const status = await rest.loadStatus(session.id, load);
+        if (status.state === "done" || closed.signal.aborted) return;
+        if (status.state === "failed") {
+          throw new HeliographError(
+            "server",
+            typeof status.error === "string" ? status.error : (status.error?.message ?? "The model was not loaded."),
+          );
+        }
+        meter.value = status.done;
+        await pause(loadRefreshMs, closed.signal);
+      }
+    } finally {
+      meter.hidden = true;
+    }
+  });
+}
+
+/** Shows the end of a log, and follows it. */
+export function logDialog(id: string, read: (lines: number) => Promise<string>): void {
   const text = el("pre", { class: "log", tabindex: "0" }, "Loading…");
   const close = el("button", { type: "button" }, "Close");
   const dialog = openDialog(
@@ -74,7 +121,7 @@ export function logDialog(rest: RestClient, id: string): void {
   const refresh = async () => {
     const atEnd = text.scrollTop + text.clientHeight >= text.scrollHeight - 8;
     try {
-      const lines = await rest.log(id, logLines);
+      const lines = await read(logLines);
       text.textContent = lines || "The log is empty.";
     } catch (error) {
       text.textContent = `The log cannot be read: ${errorText(HeliographError.from(error, "server", "unknown error"))}`;

@@ -1,10 +1,12 @@
 import { isTerminal, type Session } from "@heliograph/client";
 import { el } from "@heliograph/viewer/dom";
+import { actionButton, when } from "./parts.ts";
 
 export interface RowActions {
   open: (session: Session, button: HTMLButtonElement) => void;
   extend: (session: Session) => void;
   stop: (session: Session) => void;
+  load: (session: Session) => void;
   log: (session: Session) => void;
   dismiss: (session: Session) => void;
 }
@@ -12,15 +14,13 @@ export interface RowActions {
 /** One session. `notes` are things to say about it that the REST API does not know. */
 export function sessionRow(session: Session, note: string | undefined, actions: RowActions): HTMLElement {
   const over = isTerminal(session.status);
-  const button = (label: string, action: string, run: (button: HTMLButtonElement) => void, className = "") => {
-    const b = el("button", { type: "button", class: className, "data-action": action, "aria-label": `${label} ${session.id}` }, label);
-    b.addEventListener("click", () => run(b));
-    return b;
-  };
+  const button = (label: string, action: string, run: (button: HTMLButtonElement) => void, className = "") =>
+    actionButton(label, session.id, action, run, className);
   const buttons = over
     ? [button("Log", "log", () => actions.log(session)), button("Dismiss", "dismiss", () => actions.dismiss(session))]
     : [
         button("Open viewer", "open", (b) => actions.open(session, b), "primary"),
+        ...(session.status === "Ready" ? [button("Load", "load", () => actions.load(session))] : []),
         button("Extend", "extend", () => actions.extend(session)),
         button("Log", "log", () => actions.log(session)),
         button("Stop", "stop", () => actions.stop(session), "quiet-danger"),
@@ -51,11 +51,4 @@ function leaseBar(session: Session): HTMLElement {
   const meter = el("progress", { max: String(Math.max(total, 1)), "aria-label": "Lease used" });
   meter.value = Math.min(elapsed, total);
   return el("div", { class: left <= 2 && session.status === "Ready" ? "lease short" : "lease" }, meter, el("span", {}, text));
-}
-
-function when(time: string): string {
-  const date = new Date(time);
-  const today = date.toDateString() === new Date().toDateString();
-  const options: Intl.DateTimeFormatOptions = today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" };
-  return new Intl.DateTimeFormat(undefined, options).format(date);
 }

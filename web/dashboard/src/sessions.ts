@@ -1,4 +1,5 @@
 import { Emitter, HeliographError, isTerminal, type RestClient, type Session } from "@heliograph/client";
+import { pause } from "./parts.ts";
 
 export interface SessionsEvents {
   /** Newest first; those that ended while this page looked on stay until dismissed. */
@@ -16,7 +17,7 @@ const fastMs = 500;
 export class Sessions extends Emitter<SessionsEvents> {
   readonly #rest: Rest;
   #byId = new Map<string, Session>();
-  #wake: (() => void) | undefined;
+  #wake = new AbortController();
 
   constructor(rest: Rest) {
     super();
@@ -41,7 +42,7 @@ export class Sessions extends Emitter<SessionsEvents> {
 
   /** Refreshes now instead of at the next turn. */
   refreshSoon(): void {
-    this.#wake?.();
+    this.#wake.abort();
   }
 
   async refresh(signal?: AbortSignal): Promise<void> {
@@ -79,21 +80,8 @@ export class Sessions extends Emitter<SessionsEvents> {
         }
       }
       const starting = this.all.some((s) => s.status === "Starting");
-      await this.#pause(starting ? fastMs : slowMs, signal);
+      this.#wake = new AbortController();
+      await pause(starting ? fastMs : slowMs, AbortSignal.any([signal, this.#wake.signal]));
     }
-  }
-
-  #pause(ms: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", done);
-        this.#wake = undefined;
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      signal.addEventListener("abort", done, { once: true });
-      this.#wake = done;
-    });
   }
 }

@@ -50,6 +50,52 @@ export interface Load {
   triangles?: number;
 }
 
+export type ConversionStatus = "NotStarted" | "Running" | "Succeeded" | "Failed";
+
+/** Where a model is, and where its asset goes, as the REST contract shows it. */
+export interface ConversionSettings {
+  inputLocation: {
+    /** Azure Blob, S3, GCS or a folder of the service: `https://…`, `s3://…`, `gs://…`, `file:///…`. */
+    storageContainerUri: string;
+    relativeInputAssetPath: string;
+    blobPrefix?: string;
+    /** Sent, never returned. */
+    storageContainerReadListSas?: string;
+  };
+  outputLocation: {
+    storageContainerUri: string;
+    blobPrefix?: string;
+    outputAssetFilename?: string;
+    storageContainerWriteSas?: string;
+  };
+}
+
+/** A conversion of a source model into an asset. */
+export interface Conversion {
+  id: string;
+  /** RFC 3339. */
+  creationTime: string;
+  settings: ConversionSettings;
+  status: ConversionStatus;
+  /** When Succeeded. */
+  output?: { outputAssetUri: string };
+  /** When Failed. */
+  error: { code: string; message: string } | null;
+}
+
+/** How far a conversion is. */
+export interface ConversionProgress {
+  status: ConversionStatus;
+  /** What is being done, in a word. */
+  stage: string;
+  /** Of the whole, 0..1, estimated. */
+  done: number;
+  /** While it waits: how many come before it. */
+  ahead?: number;
+  attempt: number;
+  elapsedSeconds: number;
+}
+
 /** How the caller proves who it is: an account key, or an access token (of an account or of one session). */
 export type Credential = { accountKey: string } | { token: string };
 
@@ -125,15 +171,7 @@ export class RestClient {
 
   /** All sessions that are Starting or Ready. */
   async list(options: CallOptions = {}): Promise<Session[]> {
-    const sessions: Session[] = [];
-    let next: string | undefined = `${this.#accountUrl()}/sessions?api-version=${apiVersion}`;
-    while (next !== undefined) {
-      const response: Response = await this.#send(next, { ...options, repeatable: true });
-      const page = (await response.json()) as { sessions: Session[]; "@nextLink"?: string };
-      sessions.push(...page.sessions);
-      next = page["@nextLink"];
-    }
-    return sessions;
+    return this.#pages<Session>("sessions", options);
   }
 
   async get(id: string, options: CallOptions = {}): Promise<Session> {
@@ -190,6 +228,44 @@ export class RestClient {
     }
   }
 
+  /** All conversions of the account, oldest first. */
+  async listConversions(options: CallOptions = {}): Promise<Conversion[]> {
+    return this.#pages<Conversion>("conversions", options);
+  }
+
+  async getConversion(id: string, options: CallOptions = {}): Promise<Conversion> {
+    return this.#json(this.conversionUrl(id), { ...options, repeatable: true });
+  }
+
+  /** Starts a conversion, or returns the one that exists with the same settings. */
+  async createConversion(id: string, settings: ConversionSettings, options: CallOptions = {}): Promise<Conversion> {
+    return this.#json(this.conversionUrl(id), { ...options, method: "PUT", body: { settings }, repeatable: true });
+  }
+
+  async conversionProgress(id: string, options: CallOptions = {}): Promise<ConversionProgress> {
+    return this.#json(`${this.conversionUrl(id)}/progress`, { ...options, repeatable: true });
+  }
+
+  /** The last lines of what the conversion says. */
+  async conversionLog(id: string, tail: number, options: CallOptions = {}): Promise<string> {
+    const response = await this.request(`${this.conversionUrl(id)}/log`, { ...options, query: { tail: String(tail) }, repeatable: true });
+    return response.text();
+  }
+
+  /** Ends a conversion that waits or runs; it is Failed then. */
+  async cancelConversion(id: string, options: CallOptions = {}): Promise<void> {
+    await this.request(`${this.conversionUrl(id)}/:cancel`, { ...options, method: "POST", repeatable: true });
+  }
+
+  /** Forgets a conversion that has ended. What it made stays in its container. */
+  async deleteConversion(id: string, options: CallOptions = {}): Promise<void> {
+    await this.request(this.conversionUrl(id), { ...options, method: "DELETE", repeatable: true });
+  }
+
+  conversionUrl(id: string): string {
+    return `${this.#accountUrl()}/conversions/${encodeURIComponent(id)}`;
+  }
+
   sessionUrl(id: string): string {
     return `${this.#accountUrl()}/sessions/${encodeURIComponent(id)}`;
   }
@@ -200,6 +276,19 @@ export class RestClient {
     target.searchParams.set("api-version", apiVersion);
     for (const [name, value] of Object.entries(request.query ?? {})) target.searchParams.set(name, value);
     return this.#send(target.href, request);
+  }
+
+  /** Everything of a collection, page by page. */
+  async #pages<T>(collection: "sessions" | "conversions", options: CallOptions): Promise<T[]> {
+    const all: T[] = [];
+    let next: string | undefined = `${this.#accountUrl()}/${collection}?api-version=${apiVersion}`;
+    while (next !== undefined) {
+      const response: Response = await this.#send(next, { ...options, repeatable: true });
+      const page = (await response.json()) as { [key in typeof collection]?: T[] } & { "@nextLink"?: string };
+      all.push(...(page[collection] ?? []));
+      next = page["@nextLink"];
+    }
+    return all;
   }
 
   async #json<T>(url: string, request: Request): Promise<T> {
