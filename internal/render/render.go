@@ -24,6 +24,9 @@ type Engine interface {
 	Prepare(ctx context.Context, m *scene.Model, progress func(done float64)) error
 	// Forget drops what Prepare built.
 	Forget(m *scene.Model)
+	// OnArrival has f called, from any goroutine and often, when pages that a picture missed have been read. It is called before
+	// the first Prepare, if at all; f must not block.
+	OnArrival(f func())
 	// NewTarget allocates a picture of width x height pixels (even, 16..8192) and its history.
 	NewTarget(width, height int) (Target, error)
 	// Close frees everything; no other call may run or follow.
@@ -46,10 +49,14 @@ type Target interface {
 
 // Stats tells what a Render did.
 type Stats struct {
-	Converged                 bool  // another Render of the same input would change nothing: stop drawing
+	Converged bool // another Render of the same input would change nothing: stop drawing
+	// PagesMissing is how many pages of geometry a finer picture waits for. Rendering the same again before Engine has told of an
+	// arrival gives the same picture.
+	PagesMissing              int
 	Sample                    int   // 0 for the first frame of a view, then 1, 2, ...
 	TrianglesDrawn            int64 // that reached the rasteriser
 	TrianglesCulled           int64
+	PointsDrawn               int64
 	ClustersDrawn             int
 	CullNS, RasterNS, ShadeNS int64 // wall time of the stages
 }

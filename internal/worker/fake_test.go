@@ -74,6 +74,8 @@ func (e *fakeEngine) Prepare(_ context.Context, m *scene.Model, progress func(fl
 	return nil
 }
 
+func (e *fakeEngine) OnArrival(func()) {}
+
 func (e *fakeEngine) Forget(m *scene.Model) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -100,6 +100,7 @@ func New(o Options) (*Session, error) {
 	s.engine = sync.OnceValues(func() (render.Engine, error) {
 		e, err := o.NewEngine()
 		if err == nil {
+			e.OnArrival(func() { s.frames.Arrived() })
 			s.drawer.Store(&e)
 		}
 		return e, err

@@ -6,6 +6,7 @@ package cpu
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -14,19 +15,25 @@ import (
 	"github.com/heliograph/heliograph/internal/scene"
 )
 
-// Config sets how much of the machine an Engine uses. The zero value uses all of it. No setting changes a pixel.
+// Config sets how much of the machine an Engine uses. The zero value uses all of it. No setting changes a pixel of a frame that
+// has the same pages in memory.
 type Config struct {
 	Threads     int  // goroutines that work on one frame; 0 = GOMAXPROCS
 	ForceScalar bool // use the Go twin even where SIMD kernels could run
+
+	PageBytes int64        // memory for pages of geometry that is read while it is drawn; 0 = 512 MiB
+	Log       *slog.Logger // told of pages that cannot be read; nil = nobody
 }
 
-// Engine implements render.Engine. It owns no goroutine: each stage of a frame starts its own and waits for them.
+// Engine implements render.Engine. Each stage of a frame starts its own goroutines and waits for them. Others read the pages
+// that frames miss; they end when there is none to read, and Close waits for them.
 type Engine struct {
 	threads int
 	bind    binder
 	simd    string      // instruction set of the kernels
 	sky     func() *sky // built by the first Prepare or Render: 35 ms that a start need not wait for
 
+	pool     *pool
 	mu       sync.Mutex
 	meshes   map[*scene.Mesh]*cachedMesh
 	textures map[textureKey]*cachedTexture
@@ -38,6 +45,8 @@ var _ render.Engine = (*Engine)(nil)
 type kernels interface {
 	// raster draws the triangles of items (indices into f.items, all kindFast) into rows y0 <= y < y1.
 	raster(f *frame, items []uint32, y0, y1 int)
+	// points draws items of points into rows y0 <= y < y1.
+	points(f *frame, items []uint32, y0, y1 int)
 	// hz reduces rows of 8x8 pixel tiles to their farthest depth.
 	hz(f *frame, tileY0, tileY1 int)
 	// paintRows shades what rows y0 <= y < y1 of all layers show, tone-maps it, adds it to the accumulated samples if any, and
@@ -68,6 +77,7 @@ func New(c Config) (*Engine, error) {
 		sky:      sync.OnceValue(newStudioSky),
 		meshes:   map[*scene.Mesh]*cachedMesh{},
 		textures: map[textureKey]*cachedTexture{},
+		pool:     newPool(c.PageBytes, c.Log),
 	}
 	if e.threads == 0 {
 		e.threads = runtime.GOMAXPROCS(0)
@@ -89,8 +99,12 @@ func (e *Engine) NewTarget(width, height int) (render.Target, error) {
 	return newTarget(e, width, height), nil
 }
 
-// Close implements render.Engine. There is nothing to stop: memory goes with the last reference.
+// OnArrival implements render.Engine.
+func (e *Engine) OnArrival(f func()) { e.pool.changed = f }
+
+// Close implements render.Engine.
 func (e *Engine) Close() error {
+	e.pool.close()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.meshes, e.textures = nil, nil

@@ -22,15 +22,30 @@ type culled struct {
 	first []candidate // visible in the last frame: drawn first
 	rest  []candidate // to be tested against the depth of those
 	blend []candidate
-	tris  int64 // of the clusters rejected
+	tris  int64   // of the clusters rejected
+	wants []want  // pages that a finer picture needs
+	more  bool    // a lower tolerance would show more
+	gap   float32 // pixels between points where pages are missing
 }
+
+// span is a part of a draw that one step of culling looks at: a run of clusters, or a node of a hierarchy.
+type span struct{ draw, from, to int }
+
+// nodeWeight is how many clusters' worth of culling a node of a hierarchy is taken for.
+const nodeWeight = cullUnit / 4
 
 // cull sorts all clusters of f's draws. The order of the result does not depend on the number of threads.
 func (f *frame) cull() []culled {
-	type span struct{ draw, from, to int }
 	var spans []span
 	for i := range f.draws {
-		n := len(f.draws[i].prim.Clusters)
+		p := f.draws[i].prim
+		if p.paged != nil {
+			for _, node := range p.paged.entries {
+				spans = append(spans, span{i, int(node), int(node)})
+			}
+			continue
+		}
+		n := len(p.Clusters)
 		for from := 0; from < n; from += cullUnit {
 			spans = append(spans, span{i, from, min(from+cullUnit, n)})
 		}
@@ -42,13 +57,21 @@ func (f *frame) cull() []culled {
 		if size+s.to-s.from > cullUnit {
 			units, size = append(units, nil), 0
 		}
-		size += s.to - s.from + 16
+		if size += s.to - s.from + 16; s.from == s.to {
+			size += nodeWeight
+		}
 		units[len(units)-1] = append(units[len(units)-1], s)
 	}
 	out := make([]culled, len(units))
 	f.t.e.parallel(len(units), func(i int) {
+		w := walker{f: f, out: &out[i]}
 		for _, s := range units[i] {
-			f.cullSpan(&out[i], s.draw, s.from, s.to)
+			if s.from == s.to {
+				w.walk(s.draw, uint32(s.from))
+			}
+			for ci := s.from; ci < s.to; ci++ {
+				f.cullCluster(&out[i], s.draw, ci, place{})
+			}
 		}
 	})
 	n := 1
@@ -59,27 +82,27 @@ func (f *frame) cull() []culled {
 	return out
 }
 
-func (f *frame) cullSpan(out *culled, di, from, to int) {
+// cullCluster adds a cluster to out if it may show. Its page begins at at.
+func (f *frame) cullCluster(out *culled, di, ci int, at place) {
 	d := &f.draws[di]
 	mat := d.prim.mat
-	for ci := from; ci < to; ci++ {
-		c := &d.prim.Clusters[ci]
-		cand, ok := f.test(d, c)
-		if !ok {
-			out.tris += int64(c.Triangles)
-			continue
-		}
-		cand.draw, cand.cluster, cand.firstVertex, cand.firstTriangle = uint32(di), uint32(ci), c.FirstVertex, c.FirstTriangle
-		cand.textured = mat.textured()
-		switch {
-		case mat.Alpha == scene.AlphaBlend:
-			cand.slow = true
-			out.blend = append(out.blend, cand)
-		case f.t.visible[d.history+ci]:
-			out.first = append(out.first, cand)
-		default:
-			out.rest = append(out.rest, cand)
-		}
+	c := &d.prim.Clusters[ci]
+	cand, ok := f.test(d, c)
+	if !ok {
+		out.tris += int64(c.Triangles)
+		return
+	}
+	cand.draw, cand.cluster = uint32(di), uint32(ci)
+	cand.firstVertex, cand.firstTriangle = at.vertex+c.FirstVertex, at.triangle+c.FirstTriangle
+	cand.textured = mat.textured()
+	switch {
+	case mat.Alpha == scene.AlphaBlend:
+		cand.slow = true
+		out.blend = append(out.blend, cand)
+	case f.t.visible[d.history+ci]:
+		out.first = append(out.first, cand)
+	default:
+		out.rest = append(out.rest, cand)
 	}
 }
 

@@ -28,14 +28,16 @@ type draw struct {
 	rays    [3][3]float32 // as frame.ray0, rayX, rayY, but in object space; in world space if !eyeOK
 	flip    bool          // mirrored: clockwise is front
 	history int           // index of its first cluster in Target.visible
+	lod     lod
 }
 
-// item is one cluster of one draw that is to be rasterised.
+// item is one cluster of one draw that is to be rasterised. Of points, it is a part of a cluster, and firstTriangle is how many.
 type item struct {
 	draw, cluster              uint32
-	firstVertex, firstTriangle uint32 // the cluster's
-	y0, y1                     int16  // rows it may touch, inclusive
-	slow, textured             bool   // slow: needs clipping, an alpha test or 64-bit coordinates
+	firstVertex, firstTriangle uint32  // the cluster's
+	y0, y1                     int16   // rows it may touch, inclusive
+	slow, textured             bool    // slow: needs clipping, an alpha test or 64-bit coordinates
+	size                       float32 // of points, in half subpixels times w
 }
 
 // frame is everything one Render hands to its stages.
@@ -54,6 +56,14 @@ type frame struct {
 	background       [3]float32 // linear
 	lodScale         float32    // on squared texel footprints
 	trilinear        bool
+
+	// For levels of detail; directions are unit vectors in world space.
+	right, up, forward        [3]float32
+	sides                     [4][3]float32 // normals of the planes that bound the view at its sides, pointing in
+	focal                     float32       // pixels
+	tolerance, pointTolerance float32       // pixels
+	resting                   bool          // Target.occ is of a picture of this same view
+	clock                     uint64        // of the pool
 }
 
 // camera is a view in float64.
@@ -93,6 +103,37 @@ func (f *frame) rays() {
 	}
 }
 
+// planes fills what levels of detail need of the camera.
+func (f *frame) planes() {
+	c := &f.cam
+	unit := func(x, y, z float64) (n [3]float32) { // in camera axes, x right, y up, z forward
+		l := math.Sqrt(x*x + y*y + z*z)
+		for k := range 3 {
+			n[k] = float32((c.right[k]*x + c.up[k]*y - c.back[k]*z) / l)
+		}
+		return n
+	}
+	f.right, f.up, f.forward, f.focal = unit(1, 0, 0), unit(0, 1, 0), unit(0, 0, 1), float32(c.focal)
+	w, h := float64(f.t.w), float64(f.t.h)
+	f.sides = [4][3]float32{
+		unit(c.focal, 0, c.centerX), unit(-c.focal, 0, w-c.centerX), unit(0, -c.focal, c.centerY), unit(0, c.focal, h-c.centerY),
+	}
+}
+
+// shows reports whether an instance with this world transform and bounding sphere may show.
+func (f *frame) shows(m *geom.Mat4, c *cachedMesh) bool {
+	// The sphere holds the box, and any stretch is at most the root of the sum of squares.
+	var s sphere
+	var sum float32
+	for r := range 3 {
+		s.c[r] = float32(float64(m[r])*float64(c.center[0]) + float64(m[4+r])*float64(c.center[1]) + float64(m[8+r])*float64(c.center[2]) +
+			float64(m[12+r]) - f.cam.pos[r])
+		sum += m[r]*m[r] + m[4+r]*m[4+r] + m[8+r]*m[8+r]
+	}
+	s.r = c.radius * sqrt(sum)
+	return !f.outside(&s) && (f.tolerance < tolerances[0] || !(s.r*f.focal < leastPart*f.distance(&s)))
+}
+
 // addInstance appends the draws of one instance, unless it cannot be drawn. history is the index of its first cluster.
 func (f *frame) addInstance(in *scene.Instance, prims []*prim, history int) {
 	m := in.World
@@ -123,6 +164,8 @@ func (f *frame) addInstance(in *scene.Instance, prims []*prim, history int) {
 		d.clip[8+k] = float32(z)
 	}
 	d.invert(f, &rel)
+	d.lod.scale = stretch(&rel)
+	d.lod.focal = f.focal * d.lod.scale
 	for _, p := range prims {
 		d.prim, d.history = p, history
 		history += len(p.Clusters)

@@ -32,6 +32,7 @@ typedef struct { // item
 	uint32_t draw, cluster, first_vertex, first_triangle;
 	int16_t y0, y1;
 	uint8_t slow, textured;
+	float size; // of points
 } hg_item;
 
 typedef struct {
@@ -42,7 +43,7 @@ typedef struct {
 	const float *positions;
 	const uint32_t *surface, *detail, *triangles; // detail may be NULL
 	const float *uv1;                             // may be NULL
-	int32_t has_normals, has_tangents, has_colors, has_uv0;
+	int32_t has_normals, has_tangents, has_colors, has_uv0, points;
 	const hg_material *mat;
 } hg_draw;
 
@@ -66,7 +67,7 @@ typedef struct {
 	float ray0[3], ray_x[3], ray_y[3]; // world space
 	float to_light[3], light_color[3], background[3], sky_intensity, lod_scale;
 	int32_t lit, trilinear;
-	float *hz;
+	float *hz, near;
 	int32_t hz_w;
 	float *sum[3]; // NULL: no accumulation
 	int32_t samples;
@@ -74,6 +75,7 @@ typedef struct {
 
 #define HG_KERNELS(isa)                                                                                        \
 	void hg_raster_##isa(const hg_frame *f, const uint32_t *items, int32_t n, int32_t y0, int32_t y1);         \
+	void hg_points_##isa(const hg_frame *f, const uint32_t *items, int32_t n, int32_t y0, int32_t y1);         \
 	void hg_hz_##isa(const hg_frame *f, int32_t tile_y0, int32_t tile_y1);                                     \
 	void hg_paint_##isa(const hg_frame *f, int32_t y0, int32_t y1, int32_t peeled);                            \
 	void hg_resolve_##isa(const hg_frame *f, int32_t y0, int32_t y1, int32_t filter);

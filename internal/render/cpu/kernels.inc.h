@@ -146,13 +146,13 @@ void ISA(hg_raster)(const hg_frame *f, const uint32_t *items, int32_t n, int32_t
 		const float *M = d->clip;
 		int two_sided = d->mat->double_sided;
 		for (uint32_t v = 0; v < c->vertices; v += VW) {
-			const float *p = d->positions + (size_t)((c->first_vertex + v) / 16) * 48 + v % 16;
+			const float *p = d->positions + (size_t)((it->first_vertex + v) / 16) * 48 + v % 16;
 			vf x = loadf(p), y = loadf(p + 16), z = loadf(p + 32);
 			vf iw = 1.0f / (x * M[8] + y * M[9] + z * M[10] + M[11]);
 			vi sx = snap((x * M[0] + y * M[1] + z * M[2] + M[3]) * iw), sy = snap((x * M[4] + y * M[5] + z * M[6] + M[7]) * iw);
 			store_quads((float *)&V[v], (vf)sx, (vf)sy, iw, iw);
 		}
-		const uint32_t *T = d->triangles + c->first_triangle;
+		const uint32_t *T = d->triangles + it->first_triangle;
 		int shift1 = d->flip ? 8 : 16, shift2 = d->flip ? 16 : 8;
 		for (uint32_t t = 0; t < c->triangles; t += VW) {
 			uint32_t left = c->triangles - t;
@@ -237,6 +237,52 @@ void ISA(hg_raster)(const hg_frame *f, const uint32_t *items, int32_t n, int32_t
 	}
 }
 
+void ISA(hg_points)(const hg_frame *f, const uint32_t *items, int32_t n, int32_t y0, int32_t y1) {
+	enum { LEAST = SUB / 2, DISC = 3 * SUB / 2, MOST = 16 * SUB };
+	corner V[128] __attribute__((aligned(64)));
+	int32_t half[128];
+	for (int32_t j = 0; j < n; j++) {
+		const hg_item *it = &f->items[items[j]];
+		const hg_draw *d = &f->draws[it->draw];
+		const float *M = d->clip;
+		uint32_t count = it->first_triangle;
+		for (uint32_t v = 0; v < count; v += VW) {
+			const float *p = d->positions + (size_t)((it->first_vertex + v) / 16) * 48 + v % 16;
+			vf x = loadf(p), y = loadf(p + 16), z = loadf(p + 32);
+			vf w = x * M[8] + y * M[9] + z * M[10] + M[11], iw = 1.0f / w;
+			vf sx = (x * M[0] + y * M[1] + z * M[2] + M[3]) * iw, sy = (x * M[4] + y * M[5] + z * M[6] + M[7]) * iw;
+			const float far = (float)((1 << 22) - MOST);
+			vi ok = (vi)(w > f->near) & (vi)(absf(sx) < far) & (vi)(absf(sy) < far);
+			store_quads((float *)&V[v], (vf)snap(sx), (vf)snap(sy), iw, iw);
+			storei(half + v, vtrunc(clampf(it->size * iw, LEAST, MOST)) & ok);
+		}
+		for (uint32_t v = 0; v < count; v++) {
+			int32_t px = V[v].x, py = V[v].y, h = half[v];
+			if (!h) continue;
+			int32_t x0 = (px - h + 127) >> 8, x1 = (px + h - 129) >> 8, r0 = (py - h + 127) >> 8, r1 = (py + h - 129) >> 8;
+			if (x0 < 0) x0 = 0;
+			if (x1 > f->w - 1) x1 = f->w - 1;
+			if (r0 < y0) r0 = y0;
+			if (r1 > y1 - 1) r1 = y1 - 1;
+			float z = V[v].z;
+			uint32_t id = items[j] << 7 | v;
+			for (int32_t row = r0; row <= r1; row++) {
+				if (h >= DISC) {
+					int32_t dy = row * SUB + HALF - py;
+					int32_t k = _mm_cvttss_si32(_mm_sqrt_ss(_mm_set_ss((float)(h * h - dy * dy))));
+					x0 = (px - k + 127) >> 8, x1 = (px + k - 129) >> 8;
+					if (x0 < 0) x0 = 0;
+					if (x1 > f->w - 1) x1 = f->w - 1;
+				}
+				float *depth = f->depth + (size_t)row * (size_t)f->stride;
+				uint32_t *ids = f->id + (size_t)row * (size_t)f->stride;
+				for (int32_t x = x0; x <= x1; x++)
+					if (z > depth[x]) depth[x] = z, ids[x] = id;
+			}
+		}
+	}
+}
+
 void ISA(hg_hz)(const hg_frame *f, int32_t ty0, int32_t ty1) {
 	for (int ty = ty0; ty < ty1; ty++) {
 		int end = ty * 8 + 8 < f->h ? ty * 8 + 8 : f->h;
@@ -291,9 +337,34 @@ static inline v3 to_normal(const hg_draw *d, v3 n) {
 	return unit((v3){dot(splat3(d->normal), n), dot(splat3(d->normal + 3), n), dot(splat3(d->normal + 6), n)});
 }
 
+// top_field interpolates a signed field that shifting by up makes a word's top bits, with all the bits below it.
+static inline vf top_field(const surface *s, const vi w[3], int up) {
+	return mix(s, tof(w[0] << up), tof(w[1] << up), tof(w[2] << up));
+}
+
+// locate_point makes a point the surface: all three corners of it.
+static inline void locate_point(surface *s, vi vert, vf fx, float fy) {
+	const hg_draw *d = s->d;
+	vi pad, color = SPLATI(0);
+	s->w0 = SPLAT(1), s->w1 = s->w2 = SPLAT(0), s->back = SPLATI(0);
+	if (d->has_normals) {
+		vi n;
+		quad(d->surface, vert * 4, &pad, &pad, &pad, &n);
+		for (int i = 0; i < 3; i++) s->normal[i] = n;
+		v3 world = to_normal(d, (v3){top_field(s, s->normal, 21), top_field(s, s->normal, 10), top_field(s, s->normal, 0)});
+		s->back = (vi)(dot(ray(s->f->ray0, s->f->ray_x, s->f->ray_y, fx, fy), world) > 0.0f);
+	}
+	if (d->detail) quad(d->detail, vert * 4, &pad, &pad, &pad, &color);
+	for (int i = 0; i < 3; i++) s->color[i] = color;
+}
+
 // locate takes the vertices from the triangle id, whose item's first vertex and triangle are fv and ft.
 static inline void locate(surface *s, vi id, vi fv, vi ft, vf fx, float fy) {
 	const hg_draw *d = s->d;
+	if (d->points) {
+		locate_point(s, fv + (id & 127), fx, fy);
+		return;
+	}
 	vi q = gatheri(d->triangles, ft + (id & 127)), vert[3];
 	v3 p[3];
 	for (int i = 0; i < 3; i++) {
@@ -330,11 +401,6 @@ static inline vf bit_field(const surface *s, const vi w[3], int shift, int n) {
 	vf t[3];
 	for (int i = 0; i < 3; i++) t[i] = tof((vi)(w[i] << (32 - shift - n)) >> (32 - n));
 	return mix(s, t[0], t[1], t[2]);
-}
-
-// top_field interpolates a signed field that shifting by up makes a word's top bits, with all the bits below it.
-static inline vf top_field(const surface *s, const vi w[3], int up) {
-	return mix(s, tof(w[0] << up), tof(w[1] << up), tof(w[2] << up));
 }
 
 // texel wraps a coordinate and splits it into the left texel and its right neighbour's weight.

@@ -3,7 +3,9 @@ package cpu
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
+	"github.com/heliograph/heliograph/internal/geom"
 	"github.com/heliograph/heliograph/internal/mesh"
 	"github.com/heliograph/heliograph/internal/scene"
 )
@@ -12,12 +14,37 @@ import (
 type cachedMesh struct {
 	refs  int
 	prims []*prim
+
+	clusters  int // of all primitives
+	triangles int64
+	center    [3]float32 // of a sphere around all of them, object space
+	radius    float32
+}
+
+// measure sets what is derived from prims.
+func (c *cachedMesh) measure() {
+	box := geom.Empty()
+	for _, p := range c.prims {
+		c.clusters += len(p.Clusters)
+		for i := range p.Clusters {
+			if p.paged == nil {
+				c.triangles += int64(p.Clusters[i].Triangles)
+			}
+		}
+		box = box.Union(p.Bounds)
+	}
+	if !box.IsEmpty() {
+		c.center, c.radius = box.Center(), box.Max.Sub(box.Center()).Len()*(1+1e-5)
+	}
 }
 
 // prim is one primitive ready to draw; immutable.
 type prim struct {
 	*mesh.Mesh
-	mat *material
+	mat     *material
+	paged   *paged    // nil: all of Mesh is in memory
+	points  bool      // Mesh holds points
+	spacing []float32 // of points, by cluster: see paged.spacings
 }
 
 // textureKey tells the uses of an image apart whose mips differ.
@@ -29,6 +56,7 @@ type textureKey struct {
 type cachedTexture struct {
 	refs int
 	once sync.Once
+	err  error
 	*texture
 }
 
@@ -48,7 +76,8 @@ type sampler struct {
 
 func (e *Engine) prepare(ctx context.Context, m *scene.Model, progress func(float64)) error {
 	var meshes []*scene.Mesh
-	jobs := []func(){func() { e.sky() }}
+	var failed atomic.Pointer[error]
+	jobs := []func() error{func() error { e.sky(); return nil }}
 	e.mu.Lock()
 	built := map[*scene.Mesh]*cachedMesh{}
 	for _, sm := range m.Meshes {
@@ -65,7 +94,10 @@ func (e *Engine) prepare(ctx context.Context, m *scene.Model, progress func(floa
 		for i := range sm.Primitives {
 			p := &sm.Primitives[i]
 			mat := e.material(p, &jobs)
-			jobs = append(jobs, func() { c.prims[i] = &prim{mesh.Build(p), mat} })
+			jobs = append(jobs, func() (err error) {
+				c.prims[i], err = e.build(ctx, p, mat)
+				return err
+			})
 		}
 	}
 	e.mu.Unlock()
@@ -73,10 +105,12 @@ func (e *Engine) prepare(ctx context.Context, m *scene.Model, progress func(floa
 	var mu sync.Mutex
 	done := 0
 	e.parallel(len(jobs), func(i int) {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || failed.Load() != nil {
 			return
 		}
-		jobs[i]()
+		if err := jobs[i](); err != nil {
+			failed.CompareAndSwap(nil, &err)
+		}
 		if progress == nil {
 			return
 		}
@@ -88,15 +122,24 @@ func (e *Engine) prepare(ctx context.Context, m *scene.Model, progress func(floa
 
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if err := ctx.Err(); err != nil {
+	err := ctx.Err()
+	if e := failed.Load(); e != nil && err == nil {
+		err = *e
+	}
+	if err != nil {
 		for _, sm := range meshes {
 			e.releaseTextures(sm)
+			built[sm].release(e.pool)
 		}
 		return err
+	}
+	for _, sm := range meshes {
+		built[sm].measure()
 	}
 	for sm, c := range built {
 		if other := e.meshes[sm]; other != nil && other != c { // a concurrent Prepare was first
 			e.releaseTextures(sm)
+			c.release(e.pool)
 			c = other
 		}
 		c.refs++
@@ -119,12 +162,33 @@ func (e *Engine) Forget(m *scene.Model) {
 		if c.refs--; c.refs == 0 {
 			delete(e.meshes, sm)
 			e.releaseTextures(sm)
+			c.release(e.pool)
+		}
+	}
+}
+
+// build makes what drawing p needs.
+func (e *Engine) build(ctx context.Context, p *scene.Primitive, mat *material) (*prim, error) {
+	if p.Paged != nil {
+		return e.newPaged(ctx, p, mat)
+	}
+	if p.IsPoints {
+		return e.newPoints(ctx, p, mat)
+	}
+	return &prim{Mesh: mesh.Build(p), mat: mat}, nil
+}
+
+// release drops the sources of c's primitives, as far as they have been made.
+func (c *cachedMesh) release(p *pool) {
+	for _, prim := range c.prims {
+		if prim != nil && prim.paged != nil {
+			p.release(prim.paged.source)
 		}
 	}
 }
 
 // material resolves p's textures, taking a reference on each; new ones are built by jobs. e.mu is held.
-func (e *Engine) material(p *scene.Primitive, jobs *[]func()) *material {
+func (e *Engine) material(p *scene.Primitive, jobs *[]func() error) *material {
 	mat := &material{Material: p.Material}
 	if mat.Material == nil {
 		mat.Material = scene.DefaultMaterial()
@@ -140,7 +204,10 @@ func (e *Engine) material(p *scene.Primitive, jobs *[]func()) *material {
 			e.textures[key] = c
 		}
 		c.refs++
-		*jobs = append(*jobs, func() { c.once.Do(func() { c.build(key) }) })
+		*jobs = append(*jobs, func() error {
+			c.once.Do(func() { c.err = c.build(key) })
+			return c.err
+		})
 		*slot.sampler = sampler{c.texture, slot.ref.UV, slot.ref.Matrix}
 	}
 	mat.sharedORM = mat.occlusion.tex != nil && mat.occlusion == mat.metalRough
@@ -171,10 +238,15 @@ func (e *Engine) releaseTextures(sm *scene.Mesh) {
 
 // usable reports whether ref names a texture that p has coordinates for.
 func usable(p *scene.Primitive, ref *scene.TextureRef) bool {
-	if ref.Texture == nil || ref.Texture.Image == nil || ref.Texture.Image.Rect.Empty() {
+	t := ref.Texture
+	if t == nil || (t.Image == nil || t.Image.Rect.Empty()) && (t.Blocks == nil || len(t.Blocks.Levels) == 0) {
 		return false
 	}
-	return ref.UV == 0 && p.UV0 != nil || ref.UV == 1 && p.UV1 != nil
+	uv0, uv1 := p.UV0 != nil, p.UV1 != nil
+	if m, ok := p.Paged.(*mesh.Paged); ok {
+		uv0, uv1 = m.HasUV0, m.HasUV1
+	}
+	return ref.UV == 0 && uv0 || ref.UV == 1 && uv1
 }
 
 type slot struct {

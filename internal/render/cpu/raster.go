@@ -115,12 +115,12 @@ func (scalar) raster(f *frame, items []uint32, y0, y1 int) {
 		p := d.prim
 		c := &p.Clusters[it.cluster]
 		for v := range int(c.Vertices) {
-			x, y, w := d.project(p.Position(int(c.FirstVertex) + v))
+			x, y, w := d.project(p.Position(int(it.firstVertex) + v))
 			iw := 1 / w
 			cs[v] = corner{int64(roundInt(x * iw)), int64(roundInt(y * iw)), iw}
 		}
 		for k := range c.Triangles {
-			q := p.Triangles[c.FirstTriangle+k]
+			q := p.Triangles[it.firstTriangle+k]
 			v := [3]corner{cs[q&255], cs[q>>8&255], cs[q>>16]}
 			if !d.flip { // the screen's y points down: counter-clockwise becomes clockwise
 				v[1], v[2] = v[2], v[1]
@@ -166,12 +166,12 @@ func (f *frame) rasterSlow(l *layer, i uint32, y0, y1 int, behind *layer, peel b
 	stride := f.t.stride
 	var verts [mesh.MaxVertices + 1][3]float32
 	for v := range int(c.Vertices) {
-		verts[v][0], verts[v][1], verts[v][2] = d.project(p.Position(int(c.FirstVertex) + v))
+		verts[v][0], verts[v][1], verts[v][2] = d.project(p.Position(int(it.firstVertex) + v))
 	}
 	var t triangle
 	var poly polygon
 	for k := range c.Triangles {
-		q := p.Triangles[c.FirstTriangle+k]
+		q := p.Triangles[it.firstTriangle+k]
 		a, b, e := &verts[q&255], &verts[q>>8&255], &verts[q>>16]
 		if !d.flip {
 			b, e = e, b

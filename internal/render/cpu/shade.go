@@ -27,8 +27,12 @@ func (f *frame) locate(s *surface, id uint32, x, y int) {
 	it := &f.items[id>>7]
 	d := &f.draws[it.draw]
 	m := d.prim.Mesh
-	q := m.Triangles[it.firstTriangle+id&127]
 	s.d = d
+	if d.prim.points {
+		f.locatePoint(s, int(it.firstVertex+id&127), x, y)
+		return
+	}
+	q := m.Triangles[it.firstTriangle+id&127]
 	var p [3][3]float32
 	for i := range 3 {
 		s.vert[i] = int(it.firstVertex + q>>(8*i)&255)
@@ -64,6 +68,17 @@ func (f *frame) locate(s *surface, id uint32, x, y int) {
 	if m.UV1 != nil {
 		s.uvSet(1, func(i, k int) float32 { return m.UV1[2*s.vert[i]+k] })
 	}
+}
+
+// locatePoint makes point v of s.d the surface of pixel (x, y): all three corners of it.
+func (f *frame) locatePoint(s *surface, v, x, y int) {
+	s.vert, s.weight = [3]int{v, v, v}, [3]float32{1, 0, 0}
+	p := s.d.prim
+	if !p.HasNormals {
+		return
+	}
+	n := [3]float32{s.top(p.Surface, 3, 21), s.top(p.Surface, 3, 10), s.top(p.Surface, 3, 0)}
+	s.back = dot(ray(&[3][3]float32{f.ray0, f.rayX, f.rayY}, x, y), s.d.toNormal(n)) > 0
 }
 
 // uvSet interpolates a UV set; at returns component k of corner i.

@@ -26,6 +26,7 @@ var (
 	_ = [1]struct{}{}[unsafe.Sizeof(item{})-C.sizeof_hg_item]
 	_ = [1]struct{}{}[unsafe.Offsetof(item{}.firstTriangle)-unsafe.Offsetof(C.hg_item{}.first_triangle)]
 	_ = [1]struct{}{}[unsafe.Offsetof(item{}.textured)-unsafe.Offsetof(C.hg_item{}.textured)]
+	_ = [1]struct{}{}[unsafe.Offsetof(item{}.size)-unsafe.Offsetof(C.hg_item{}.size)]
 	_ = [1]struct{}{}[unsafe.Sizeof(atomic.Bool{})-4]
 	_ = [1]struct{}{}[peelLayers-C.HG_PEEL]
 	_ = [1]struct{}{}[unsafe.Sizeof(sky{}.sh)-unsafe.Sizeof(C.hg_sky{}.sh)]
@@ -36,6 +37,7 @@ var (
 // level is one instruction set's kernels.
 type level struct {
 	raster  func(f *C.hg_frame, items *C.uint32_t, n, y0, y1 C.int32_t)
+	points  func(f *C.hg_frame, items *C.uint32_t, n, y0, y1 C.int32_t)
 	hz      func(f *C.hg_frame, y0, y1 C.int32_t)
 	paint   func(f *C.hg_frame, y0, y1, peeled C.int32_t)
 	resolve func(f *C.hg_frame, y0, y1, filter C.int32_t)
@@ -47,6 +49,7 @@ func simdLevels() []simdLevel {
 	if x := cpu.X86; x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL {
 		out = append(out, simdLevel{"AVX-512", (&level{
 			raster:  func(f *C.hg_frame, items *C.uint32_t, n, y0, y1 C.int32_t) { C.hg_raster_avx512(f, items, n, y0, y1) },
+			points:  func(f *C.hg_frame, items *C.uint32_t, n, y0, y1 C.int32_t) { C.hg_points_avx512(f, items, n, y0, y1) },
 			hz:      func(f *C.hg_frame, y0, y1 C.int32_t) { C.hg_hz_avx512(f, y0, y1) },
 			paint:   func(f *C.hg_frame, y0, y1, peeled C.int32_t) { C.hg_paint_avx512(f, y0, y1, peeled) },
 			resolve: func(f *C.hg_frame, y0, y1, filter C.int32_t) { C.hg_resolve_avx512(f, y0, y1, filter) },
@@ -55,6 +58,7 @@ func simdLevels() []simdLevel {
 	if x := cpu.X86; x.HasAVX2 && x.HasBMI1 && x.HasBMI2 {
 		out = append(out, simdLevel{"AVX2", (&level{
 			raster:  func(f *C.hg_frame, items *C.uint32_t, n, y0, y1 C.int32_t) { C.hg_raster_avx2(f, items, n, y0, y1) },
+			points:  func(f *C.hg_frame, items *C.uint32_t, n, y0, y1 C.int32_t) { C.hg_points_avx2(f, items, n, y0, y1) },
 			hz:      func(f *C.hg_frame, y0, y1 C.int32_t) { C.hg_hz_avx2(f, y0, y1) },
 			paint:   func(f *C.hg_frame, y0, y1, peeled C.int32_t) { C.hg_paint_avx2(f, y0, y1, peeled) },
 			resolve: func(f *C.hg_frame, y0, y1, filter C.int32_t) { C.hg_resolve_avx2(f, y0, y1, filter) },
@@ -82,7 +86,7 @@ func (l *level) bind(f *frame) (kernels, func()) {
 		plane_y: bytes(b, t.planeY), plane_u: bytes(b, t.planeU), plane_v: bytes(b, t.planeV),
 		sky: b.sky(f.sky), sky_intensity: C.float(f.skyIntensity), lod_scale: C.float(f.lodScale),
 		lit: flag(f.lit), trilinear: flag(f.trilinear),
-		hz: floats(b, t.occ.far[0]), hz_w: C.int32_t(t.occ.w[0]),
+		near: C.float(f.near), hz: floats(b, t.occ.far[0]), hz_w: C.int32_t(t.occ.w[0]),
 		draws: b.draws(f.draws), items: (*C.hg_item)(unsafe.Pointer(pinSlice(b, f.items[:cap(f.items)]))),
 	})
 	for _, v := range []struct {
@@ -128,7 +132,7 @@ func (b *bound) draws(ds []draw) *C.hg_draw {
 			o.triangles = words(b, p.Triangles)
 			o.has_normals, o.has_tangents = flag(p.HasNormals), flag(p.HasTangents)
 			o.has_colors, o.has_uv0 = flag(p.HasColors), flag(p.HasUV0)
-			o.mat = b.material(p.mat)
+			o.points, o.mat = flag(p.points), b.material(p.mat)
 			prims[d.prim] = o
 		}
 		o.clip = *(*[12]C.float)(unsafe.Pointer(&d.clip))
@@ -200,6 +204,10 @@ func (b *bound) sky(s *sky) *C.hg_sky {
 
 func (b *bound) raster(f *frame, items []uint32, y0, y1 int) {
 	b.level.raster(b.c, (*C.uint32_t)(&items[0]), C.int32_t(len(items)), C.int32_t(y0), C.int32_t(y1))
+}
+
+func (b *bound) points(f *frame, items []uint32, y0, y1 int) {
+	b.level.points(b.c, (*C.uint32_t)(&items[0]), C.int32_t(len(items)), C.int32_t(y0), C.int32_t(y1))
 }
 
 func (b *bound) hz(_ *frame, y0, y1 int) { b.level.hz(b.c, C.int32_t(y0), C.int32_t(y1)) }

@@ -40,6 +40,7 @@ type Target struct {
 	sum                    accumulation
 
 	visible []bool        // by cluster of snapshot order: was seen in the last frame
+	shown   []int         // where visible is true
 	seen    []atomic.Bool // by item: shows in the opaque layer
 	layout  []layoutEntry
 	frame   frame
@@ -48,7 +49,10 @@ type Target struct {
 	sky     scene.Sky
 	light   scene.DirectionalLight
 	view    render.View
-	sample  int // of the last frame; -1 before the first
+	sample  int     // of the last frame; -1 before the first
+	detail  int     // of the last frame: index into tolerances
+	more    bool    // a lower tolerance would have shown more
+	gap     float32 // pixels between points where the last frame missed pages
 	stats   render.Stats
 }
 
@@ -119,23 +123,37 @@ func (t *Target) Render(s *scene.Snapshot, v render.View) (render.Stats, error) 
 	if err := checkView(v); err != nil {
 		return render.Stats{}, err
 	}
-	if t.sample >= 0 && s.Version == t.version && v == t.view && s.Light == t.light && s.Sky == t.sky {
-		if t.sample == samples {
-			return t.stats, nil
-		}
-		t.sample++
-	} else {
-		t.sample = 0
+	resting := t.sample >= 0 && s.Version == t.version && v == t.view && s.Light == t.light && s.Sky == t.sky
+	switch {
+	case !resting:
+		t.sample, t.detail = 0, 0
+	case t.sample == samples:
+		return t.stats, nil
+	case t.sample == 0 && t.stats.PagesMissing > 0:
+		// The same again, with the pages that have arrived.
+	case t.sample == 0 && t.more:
+		t.detail++
+	default:
+		t.sample, t.detail = t.sample+1, len(tolerances)-1
 	}
 	start := time.Now()
-	if err := t.begin(s, v); err != nil {
+	t.stats = render.Stats{Sample: t.sample, Converged: t.sample == samples}
+	clock := t.e.pool.begin()
+	var missing []want
+	defer func() { t.stats.PagesMissing = t.e.pool.end(missing) }()
+	if err := t.begin(s, v, resting, clock); err != nil {
 		t.sample = -1
 		return render.Stats{}, err
 	}
 	t.version, t.view, t.light, t.sky = s.Version, v, s.Light, s.Sky
-	t.stats = render.Stats{Sample: t.sample, Converged: t.sample == samples}
 	cull := time.Now()
 	units := t.frame.cull()
+	t.more, missing = false, missed(units)
+	t.gap = 0
+	for i := range units {
+		t.more = t.more || units[i].more
+		t.gap = max(t.gap, min(units[i].gap, mostGap))
+	}
 	cullNS := time.Since(cull).Nanoseconds()
 	t.seen = make([]atomic.Bool, cap(t.frame.items))
 	if t.peels == nil && slices.ContainsFunc(units, func(u culled) bool { return len(u.blend) > 0 }) {
@@ -178,9 +196,15 @@ func checkView(v render.View) error {
 }
 
 // begin sets up the frame: camera, lights, and the draws of all instances.
-func (t *Target) begin(s *scene.Snapshot, v render.View) error {
+func (t *Target) begin(s *scene.Snapshot, v render.View, resting bool, clock uint64) error {
 	f := &t.frame
-	*f = frame{t: t, near: v.Near, draws: f.draws[:0], items: f.items[:0], sky: t.e.sky(), lodScale: 0.5}
+	*f = frame{
+		t: t, near: v.Near, draws: f.draws[:0], items: f.items[:0], sky: t.e.sky(), lodScale: 0.5,
+		tolerance: tolerances[t.detail], pointTolerance: pointTolerance, resting: resting, clock: clock,
+	}
+	if t.detail > 0 {
+		f.pointTolerance = stillPointTolerance
+	}
 	var jitter [2]float64
 	if t.sample > 0 {
 		jitter = [2]float64{halton(t.sample, 2) - 0.5, halton(t.sample, 3) - 0.5}
@@ -188,6 +212,7 @@ func (t *Target) begin(s *scene.Snapshot, v render.View) error {
 	}
 	f.cam = newCamera(v, t.w, t.h, jitter)
 	f.rays()
+	f.planes()
 	f.toLight = [3]float32(geom.Vec3{}.Sub(s.Light.Direction).Normalize())
 	for k := range 3 {
 		f.lightColor[k] = s.Light.Color[k] * (1 / math.Pi)
@@ -212,7 +237,11 @@ func (t *Target) begin(s *scene.Snapshot, v render.View) error {
 		if c == nil {
 			return fmt.Errorf("cpu: mesh %q was not prepared", in.Mesh.Name)
 		}
-		f.addInstance(in, c.prims, history)
+		if f.shows(&in.World, c) {
+			f.addInstance(in, c.prims, history)
+		} else {
+			t.stats.TrianglesCulled += c.triangles
+		}
 		entry := layoutEntry{c, history}
 		if i < len(t.layout) {
 			same = same && t.layout[i] == entry
@@ -220,13 +249,11 @@ func (t *Target) begin(s *scene.Snapshot, v render.View) error {
 		} else {
 			t.layout = append(t.layout, entry)
 		}
-		for _, p := range c.prims {
-			history += len(p.Clusters)
-		}
+		history += c.clusters
 	}
 	if !same {
 		t.layout = t.layout[:len(s.Instances)]
-		t.visible = make([]bool, history) // another scene: nothing is known to be visible, all is drawn
+		t.visible, t.shown = make([]bool, history), nil // another scene: nothing is known to be visible, all is drawn
 	}
 	return nil
 }
@@ -271,7 +298,11 @@ func (f *frame) push(c *candidate) {
 	}
 	f.items = append(f.items, c.item)
 	f.t.stats.ClustersDrawn++
-	f.t.stats.TrianglesDrawn += int64(f.draws[c.draw].prim.Clusters[c.cluster].Triangles)
+	if p := f.draws[c.draw].prim; p.points {
+		f.t.stats.PointsDrawn += int64(c.firstTriangle)
+	} else {
+		f.t.stats.TrianglesDrawn += int64(p.Clusters[c.cluster].Triangles)
+	}
 }
 
 func (t *Target) testOcclusion(cs []candidate, hidden []bool) {
@@ -317,19 +348,43 @@ func (t *Target) rasterBands(from, to int, clear bool) {
 			t.layer.clear(y0*t.stride, y1*t.stride)
 		}
 		for items := bands[b]; len(items) > 0; {
-			n := 0
-			for n < len(items) && !f.items[items[n]].slow {
+			kind, n := f.kind(items[0]), 1
+			for n < len(items) && f.kind(items[n]) == kind {
 				n++
 			}
-			if n > 0 {
+			switch kind {
+			case kindFast:
 				t.k.raster(f, items[:n], y0, y1)
-			} else {
-				f.rasterSlow(&t.layer, items[0], y0, y1, nil, false)
-				n = 1
+			case kindPoints:
+				t.k.points(f, items[:n], y0, y1)
+			case kindSlow:
+				for _, i := range items[:n] {
+					f.rasterSlow(&t.layer, i, y0, y1, nil, false)
+				}
 			}
 			items = items[n:]
 		}
 	})
+}
+
+// kind is how an item is rasterised.
+type kind int
+
+const (
+	kindFast kind = iota
+	kindPoints
+	kindSlow
+)
+
+func (f *frame) kind(i uint32) kind {
+	it := &f.items[i]
+	switch {
+	case it.slow:
+		return kindSlow
+	case f.draws[it.draw].prim.points:
+		return kindPoints
+	}
+	return kindFast
 }
 
 func (l *layer) clear(from, to int) {
@@ -347,11 +402,16 @@ func (l *layer) clear(from, to int) {
 // remember notes which clusters the opaque layer shows: they are drawn first in the next frame.
 func (t *Target) remember() {
 	f := &t.frame
-	clear(t.visible)
+	for _, i := range t.shown {
+		t.visible[i] = false
+	}
+	t.shown = t.shown[:0]
 	for i := range f.items {
 		if t.seen[i].Load() {
 			it := &f.items[i]
-			t.visible[f.draws[it.draw].history+int(it.cluster)] = true
+			at := f.draws[it.draw].history + int(it.cluster)
+			t.visible[at] = true
+			t.shown = append(t.shown, at)
 		}
 	}
 }

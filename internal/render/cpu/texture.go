@@ -1,10 +1,12 @@
 package cpu
 
 import (
+	"encoding/binary"
 	"image"
 	"math"
 	"math/bits"
 
+	"github.com/heliograph/heliograph/internal/bcn"
 	"github.com/heliograph/heliograph/internal/scene"
 )
 
@@ -25,20 +27,14 @@ type texture struct {
 	nearest      bool
 }
 
-// build fills t from the image that key names.
-func (t *texture) build(key textureKey) {
+// build fills t from the image or the blocks that key names.
+func (t *texture) build(key textureKey) error {
 	src := key.texture
-	img := src.Image
-	w, h := img.Rect.Dx(), img.Rect.Dy()
 	t.wrapU, t.wrapV, t.nearest = src.WrapU, src.WrapV, src.Nearest
-	level := make([]uint32, w*h)
-	for y := range h {
-		row := img.Pix[img.PixOffset(img.Rect.Min.X, img.Rect.Min.Y+y):]
-		for x := range w {
-			p := row[4*x : 4*x+4]
-			level[y*w+x] = uint32(p[0]) | uint32(p[1])<<8 | uint32(p[2])<<16 | uint32(p[3])<<24
-		}
+	if src.Image == nil {
+		return t.decode(src.Blocks)
 	}
+	level, w, h := texels(src.Image), src.Image.Rect.Dx(), src.Image.Rect.Dy()
 	t.levels = min(bits.Len(uint(max(w, h))), maxMips)
 	for l := range t.levels {
 		t.append(l, level, w, h)
@@ -46,6 +42,32 @@ func (t *texture) build(key textureKey) {
 			level, w, h = halve(level, w, h, key.srgb)
 		}
 	}
+	return nil
+}
+
+// decode takes the mips as they are.
+func (t *texture) decode(b *scene.Blocks) error {
+	t.levels = min(len(b.Levels), maxMips)
+	for l := range t.levels {
+		img, err := bcn.Decode(b, l)
+		if err != nil {
+			return err
+		}
+		t.append(l, texels(img), img.Rect.Dx(), img.Rect.Dy())
+	}
+	return nil
+}
+
+func texels(img *image.NRGBA) []uint32 {
+	w, h := img.Rect.Dx(), img.Rect.Dy()
+	out := make([]uint32, w*h)
+	for y := range h {
+		row := img.Pix[img.PixOffset(img.Rect.Min.X, img.Rect.Min.Y+y):]
+		for x := range w {
+			out[y*w+x] = binary.LittleEndian.Uint32(row[4*x:])
+		}
+	}
+	return out
 }
 
 func (t *texture) append(l int, px []uint32, w, h int) {

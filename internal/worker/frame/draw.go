@@ -18,6 +18,12 @@ const (
 	polishFrames = 3
 	polishEvery  = 50 * time.Millisecond
 
+	// missingEvery is how often a picture that misses pages is drawn again at least, arrivals or not: its wants may have given
+	// way to another view's.
+	missingEvery = 250 * time.Millisecond
+	// arrivalsEvery is how often it is drawn while pages arrive: they come one by one, and reading them needs the machine too.
+	arrivalsEvery = 50 * time.Millisecond
+
 	forever time.Duration = -1
 )
 
@@ -41,6 +47,8 @@ type drawer struct {
 	size      Size
 	stats     render.Stats
 	renderFor time.Duration
+	drawnAt   time.Time
+	arrived   bool // pages have come since
 
 	viewer *viewer // whom the last picture was handed over for
 	key    bool    // a key frame is owed
@@ -106,6 +114,7 @@ func (d *drawer) step(now time.Time, pic *picture) (done bool, wait time.Duratio
 	defer d.l.drawing.RUnlock()
 	st := d.l.take()
 	d.answer(st.picks)
+	d.arrived = d.arrived || st.arrived
 	if st.viewer == nil {
 		return false, forever, nil
 	}
@@ -172,6 +181,15 @@ func (d *drawer) decide(now time.Time, st *state, snap *scene.Snapshot, view ren
 		}
 		return redraw, size, 0
 	case d.size == st.size && !d.stats.Converged:
+		if d.stats.PagesMissing > 0 && !d.key {
+			every := missingEvery
+			if d.arrived {
+				every = arrivalsEvery
+			}
+			if wait := d.drawnAt.Add(every).Sub(now); wait > 0 {
+				return idle, size, wait
+			}
+		}
 		return refine, size, 0
 	case d.key:
 		if wait := d.handed.Add(frameInterval).Sub(now); wait > 0 {
@@ -205,7 +223,8 @@ func (d *drawer) render(snap *scene.Snapshot, view render.View, size Size) error
 	if err != nil {
 		return err
 	}
-	d.renderFor = time.Since(start)
+	d.drawnAt, d.arrived = time.Now(), false
+	d.renderFor = d.drawnAt.Sub(start)
 	d.target, d.view, d.version, d.size, d.stats = t, view, snap.Version, size, stats
 	d.l.metrics.observe("render", d.renderFor)
 	d.l.mu.Lock()

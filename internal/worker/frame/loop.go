@@ -79,6 +79,8 @@ type state struct {
 	size   Size // as the viewer wants it
 	picks  []pickRequest
 	again  bool // the last picture was not encoded: it is owed
+	// arrived says that pages which the last picture missed may have come.
+	arrived bool
 }
 
 // viewer is one attached Sink.
@@ -176,6 +178,9 @@ func (l *Loop) Wake() {
 	}
 }
 
+// Arrived says that the engine has read pages that a picture missed.
+func (l *Loop) Arrived() { l.update(func(st *state) { st.arrived = true }) }
+
 // View returns the view and the picture size of the next frame.
 func (l *Loop) View() (render.View, Size) {
 	l.mu.Lock()
@@ -253,7 +258,7 @@ func (l *Loop) take() state {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	st := l.st
-	l.st.picks, l.st.again = nil, false
+	l.st.picks, l.st.again, l.st.arrived = nil, false, false
 	return st
 }
 
