@@ -31,8 +31,13 @@ type culled struct {
 // span is a part of a draw that one step of culling looks at: a run of clusters, or a node of a hierarchy.
 type span struct{ draw, from, to int }
 
-// nodeWeight is how many clusters' worth of culling a node of a hierarchy is taken for.
-const nodeWeight = cullUnit / 4
+// weight is how much work a span is, in clusters.
+func (s span) weight() int {
+	if s.from == s.to {
+		return cullUnit / 4
+	}
+	return s.to - s.from + 16
+}
 
 // cull sorts all clusters of f's draws. The order of the result does not depend on the number of threads.
 func (f *frame) cull() []culled {
@@ -54,12 +59,10 @@ func (f *frame) cull() []culled {
 	var units [][]span
 	for size := cullUnit; len(spans) > 0; spans = spans[1:] {
 		s := spans[0]
-		if size+s.to-s.from > cullUnit {
+		if size+s.weight() > cullUnit {
 			units, size = append(units, nil), 0
 		}
-		if size += s.to - s.from + 16; s.from == s.to {
-			size += nodeWeight
-		}
+		size += s.weight()
 		units[len(units)-1] = append(units[len(units)-1], s)
 	}
 	out := make([]culled, len(units))

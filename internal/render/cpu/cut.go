@@ -9,14 +9,14 @@ import (
 )
 
 // tolerances are the errors in pixels that pictures of a view have, one after the other while it rests: the first while it
-// moves, the last is full detail. Points need no more than one in every half pixel.
-var tolerances = [...]float32{0.25, 0.1, 0.03, 0}
-
-const (
-	pointTolerance      = 1    // pixels between neighbouring points
-	stillPointTolerance = 0.5  //
-	leastPart           = 0.12 // pixels: smaller radii are not drawn while the view moves
+// moves, the last is full detail. Points stop at one in every half pixel: more could not be told apart.
+var (
+	tolerances      = [...]float32{0.25, 0.1, 0.03, 0}
+	pointTolerances = [len(tolerances)]float32{1, 0.7, 0.5, 0.5}
 )
+
+// leastPart is the radius in pixels below which instances are not drawn while the view moves.
+const leastPart = 0.12
 
 // lod is what choosing levels of detail needs of a draw. Distances are in camera-relative world space, where an error of e in
 // object space is at most e*scale, whatever the transform.

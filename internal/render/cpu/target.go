@@ -131,24 +131,33 @@ func (t *Target) Render(s *scene.Snapshot, v render.View) (render.Stats, error) 
 		return t.stats, nil
 	case t.sample == 0 && t.stats.PagesMissing > 0:
 		// The same again, with the pages that have arrived.
-	case t.sample == 0 && t.more:
+	case t.sample == 0 && t.more && t.detail < len(tolerances)-1:
 		t.detail++
 	default:
 		t.sample, t.detail = t.sample+1, len(tolerances)-1
 	}
-	start := time.Now()
+	t.version, t.view, t.light, t.sky = s.Version, v, s.Light, s.Sky
 	t.stats = render.Stats{Sample: t.sample, Converged: t.sample == samples}
 	clock := t.e.pool.begin()
-	var missing []want
-	defer func() { t.stats.PagesMissing = t.e.pool.end(missing) }()
-	if err := t.begin(s, v, resting, clock); err != nil {
+	wants, err := t.draw(s, v, resting, clock)
+	t.stats.PagesMissing = t.e.pool.end(wants)
+	if err != nil {
 		t.sample = -1
 		return render.Stats{}, err
 	}
-	t.version, t.view, t.light, t.sky = s.Version, v, s.Light, s.Sky
+	return t.stats, nil
+}
+
+// draw makes the picture, and returns the pages that it missed.
+func (t *Target) draw(s *scene.Snapshot, v render.View, resting bool, clock uint64) ([]want, error) {
+	start := time.Now()
+	if err := t.begin(s, v, resting, clock); err != nil {
+		return nil, err
+	}
 	cull := time.Now()
 	units := t.frame.cull()
-	t.more, missing = false, missed(units)
+	wants := missed(units)
+	t.more = false
 	t.gap = 0
 	for i := range units {
 		t.more = t.more || units[i].more
@@ -171,7 +180,7 @@ func (t *Target) Render(s *scene.Snapshot, v render.View) (render.Stats, error) 
 	t.stats.CullNS = cullNS
 	t.stats.RasterNS = raster.Sub(start).Nanoseconds() - cullNS
 	t.stats.ShadeNS = time.Since(raster).Nanoseconds()
-	return t.stats, nil
+	return wants, nil
 }
 
 func checkView(v render.View) error {
@@ -200,10 +209,7 @@ func (t *Target) begin(s *scene.Snapshot, v render.View, resting bool, clock uin
 	f := &t.frame
 	*f = frame{
 		t: t, near: v.Near, draws: f.draws[:0], items: f.items[:0], sky: t.e.sky(), lodScale: 0.5,
-		tolerance: tolerances[t.detail], pointTolerance: pointTolerance, resting: resting, clock: clock,
-	}
-	if t.detail > 0 {
-		f.pointTolerance = stillPointTolerance
+		tolerance: tolerances[t.detail], pointTolerance: pointTolerances[t.detail], resting: resting, clock: clock,
 	}
 	var jitter [2]float64
 	if t.sample > 0 {
