@@ -2,15 +2,26 @@ package mesh
 
 import (
 	"context"
-	"math"
+	"runtime"
 
 	"github.com/heliograph/heliograph/internal/geom"
 	"github.com/heliograph/heliograph/internal/scene"
 )
 
-// groupClusters is about how many clusters are merged and simplified together: 8 leaves fewer triangles in a cut than 16
-// or 32 do, at the same cost (feasibility notes, section 2.3).
-const groupClusters = 8
+const (
+	// groupClusters is about how many full clusters are merged and simplified together: 8 leave fewer triangles in a cut than
+	// 16 or 32 do, at the same cost (feasibility notes, section 2.3).
+	groupClusters  = 8
+	groupTriangles = groupClusters * MaxTriangles
+	// fewTriangles are not simplified further.
+	fewTriangles = 12
+	// stuckShare is how much of a group may be left for it to be worth a level.
+	stuckShare = 0.85
+	// leastProgress is how much of a level may be left for it to be worth another one.
+	leastProgress = 0.97
+	// errorMargin keeps a coarser error above a finer one when both are projected in float32.
+	errorMargin = 1 + 1e-5
+)
 
 // HierarchyOptions say how to build a hierarchy. None of them changes the result.
 type HierarchyOptions struct {
@@ -22,59 +33,156 @@ type HierarchyOptions struct {
 // the i-th call. members holds the group's clusters laid out as Mesh (arrays start at 0). makers[k] is the index of the group that made
 // members.Clusters[k], -1 = full detail. Calls of sink do not overlap; it may keep its arguments. g.Page is for the caller to set.
 //
-// Equal input gives equal calls, whatever the options are. Triangles without a finite position or with two equal corners are
-// dropped, as by Build. It fails when ctx ends, or with sink's error.
+// Equal input gives equal calls, whatever the options are. Triangles without a finite position or with two corners at one
+// place are dropped. It fails when ctx ends, or with sink's error.
 func BuildHierarchy(ctx context.Context, p *scene.Primitive, o HierarchyOptions,
 	sink func(g Group, members *Mesh, makers []int32) error) error {
-	whole := Build(p)
-	first := uint32(0)
-	for at := 0; at < len(whole.Clusters); at += groupClusters {
-		if err := ctx.Err(); err != nil {
+	h := newHierarchy(p, o, sink)
+	l, err := h.finest(ctx)
+	if err != nil {
+		return err
+	}
+	h.total = float64(2 * len(l.tris) / 3)
+	for last := false; len(l.clusters) > 0; {
+		last = last || len(l.tris)/3 <= fewTriangles
+		next, err := h.simplifyLevel(ctx, l, last)
+		if err != nil {
 			return err
 		}
-		members := whole.part(at, min(at+groupClusters, len(whole.Clusters)))
-		makers := make([]int32, len(members.Clusters))
-		for i := range makers {
-			makers[i] = -1
-		}
-		g := Group{Error: float32(math.Inf(1)), FirstCluster: first, Clusters: uint32(len(makers))}
-		g.Center = members.Bounds.Center()
-		for _, c := range members.Clusters {
-			g.Radius = max(g.Radius, reach(g.Center, c.Center, c.Radius))
-		}
-		first += g.Clusters
-		if err := sink(g, members, makers); err != nil {
-			return err
-		}
-		if o.Progress != nil {
-			o.Progress(float64(first) / float64(len(whole.Clusters)))
-		}
+		last = float64(len(next.tris)) > leastProgress*float64(len(l.tris))
+		l = next
+	}
+	if o.Progress != nil {
+		o.Progress(1)
 	}
 	return nil
 }
 
-// part copies clusters lo to hi, without hi.
-func (m *Mesh) part(lo, hi int) *Mesh {
-	out := &Mesh{Bounds: geom.Empty(), HasNormals: m.HasNormals, HasTangents: m.HasTangents, HasColors: m.HasColors, HasUV0: m.HasUV0}
-	v, t := m.Clusters[lo].FirstVertex, m.Clusters[lo].FirstTriangle
-	vEnd, tEnd := uint32(m.NumVertices()), uint32(len(m.Triangles))
-	if hi < len(m.Clusters) {
-		vEnd, tEnd = m.Clusters[hi].FirstVertex, m.Clusters[hi].FirstTriangle
-	}
-	for _, c := range m.Clusters[lo:hi] {
-		c.FirstVertex -= v
-		c.FirstTriangle -= t
-		out.Clusters = append(out.Clusters, c)
-		out.Bounds = out.Bounds.Union(geom.AABB{Min: c.Center.Sub(c.Half), Max: c.Center.Add(c.Half)})
-	}
-	out.Positions = append(out.Positions, m.Positions[3*v:3*vEnd]...)
-	out.Surface = append(out.Surface, m.Surface[4*v:4*vEnd]...)
-	if m.Detail != nil {
-		out.Detail = append(out.Detail, m.Detail[4*v:4*vEnd]...)
-	}
-	if m.UV1 != nil {
-		out.UV1 = append(out.UV1, m.UV1[2*v:2*vEnd]...)
-	}
-	out.Triangles = append(out.Triangles, m.Triangles[t:tEnd]...)
-	return out
+// hierarchy is what all levels share.
+type hierarchy struct {
+	p        *scene.Primitive
+	tangents []geom.Vec4 // of p, given or derived
+	threads  int
+	sink     func(g Group, members *Mesh, makers []int32) error
+	progress func(float64)
+
+	vertices uint32   // of p
+	welded   []uint32 // vertex -> position
+	owners   []uint32 // position -> group that uses it, plus 1, with sharedBit where others do too
+	spheres  []sphere // groups so far
+	errors   []float32
+	clusters uint32 // handed out so far
+
+	levels      int
+	done, total float64 // triangles
 }
+
+const sharedBit = 1 << 31
+
+type sphere struct {
+	center geom.Vec3
+	radius float32
+}
+
+// level is all that is left to be drawn at one level. Vertices are those of the source, or, from the number of those on,
+// copies of them with a normal and a colour of their own.
+type level struct {
+	clusters  []span
+	tris      []uint32 // three vertices a triangle
+	derived   []derivedVertex
+	colors    []geom.Vec4 // of derived; nil = none
+	witnesses []witness
+}
+
+type derivedVertex struct {
+	src    uint32
+	normal geom.Vec3
+}
+
+// span is a cluster of a level.
+type span struct {
+	first, count        uint32 // triangles
+	witness, witnessEnd uint32
+	maker               int32
+	center              geom.Vec3
+}
+
+func newHierarchy(p *scene.Primitive, o HierarchyOptions, sink func(Group, *Mesh, []int32) error) *hierarchy {
+	h := &hierarchy{p: p, threads: o.Threads, sink: sink, progress: o.Progress, vertices: uint32(len(p.Positions)), tangents: p.Tangents}
+	if h.threads <= 0 {
+		h.threads = runtime.GOMAXPROCS(0)
+	}
+	if h.tangents == nil && p.Material != nil && p.Material.NormalTex.Texture != nil {
+		h.tangents = deriveTangents(p, usable(p))
+	}
+	var positions int
+	h.welded, positions = weld(p.Positions, h.threads)
+	h.owners = make([]uint32, positions)
+	return h
+}
+
+// source is the source's vertex behind vertex id of l.
+func (l *level) source(h *hierarchy, id uint32) uint32 {
+	if id < h.vertices {
+		return id
+	}
+	return l.derived[id-h.vertices].src
+}
+
+// simplifyLevel hands out the groups of l and returns the level above; nothing is above the last level.
+func (h *hierarchy) simplifyLevel(ctx context.Context, l *level, last bool) (*level, error) {
+	groups, err := h.partition(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	workers := make([]*worker, h.threads)
+	for i := range workers {
+		workers[i] = &worker{h: h, l: l}
+	}
+	next := &level{tris: make([]uint32, 0, len(l.tris)/2+len(l.tris)/32)}
+	err = ordered(ctx, h.threads, len(groups),
+		func(thread, i int) product { return workers[thread].group(groups[i], last) },
+		func(_ int, r product) error { return h.commit(next, &r) })
+	return next, err
+}
+
+// commit hands out a group and appends what replaces it to next.
+func (h *hierarchy) commit(next *level, r *product) error {
+	if !r.stuck {
+		index := int32(len(h.spheres))
+		r.group.FirstCluster = h.clusters
+		h.clusters += r.group.Clusters
+		h.spheres = append(h.spheres, sphere{r.group.Center, r.group.Radius})
+		h.errors = append(h.errors, r.group.Error)
+		for i := range r.clusters {
+			r.clusters[i].maker = index
+		}
+		if err := h.sink(r.group, r.members, r.makers); err != nil {
+			return err
+		}
+		h.done += float64(len(r.members.Triangles))
+		if h.progress != nil {
+			h.progress(min(1, h.done/h.total))
+		}
+	}
+	tri, derived, wit := uint32(len(next.tris)/3), uint32(len(next.derived)), uint32(len(next.witnesses))
+	for _, c := range r.clusters {
+		c.first += tri
+		c.witness += wit
+		c.witnessEnd += wit
+		next.clusters = append(next.clusters, c)
+	}
+	for _, id := range r.tris {
+		if id >= h.vertices {
+			id += derived
+		}
+		next.tris = append(next.tris, id)
+	}
+	next.derived = append(next.derived, r.derived...)
+	next.colors = append(next.colors, r.colors...)
+	next.witnesses = append(next.witnesses, r.witnesses...)
+	return nil
+}
+
+// shared reports whether a welded position is used by another group of this level too, so that it must stay.
+func (w *worker) shared(position uint32) bool { return w.h.owners[position]&sharedBit != 0 }

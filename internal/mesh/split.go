@@ -27,7 +27,7 @@ func split(p *scene.Primitive, tris [][3]uint32) []uint32 {
 		cs[i] = newCentroid(a, b, c, uint32(i))
 	}
 	var wg sync.WaitGroup
-	kd(cs, runtime.GOMAXPROCS(0), &wg)
+	kd(cs, false, runtime.GOMAXPROCS(0), &wg)
 	wg.Wait()
 	order := make([]uint32, len(cs))
 	for i, c := range cs {
@@ -43,20 +43,47 @@ func newCentroid(a, b, c geom.Vec3, tri uint32) centroid {
 	}, tri}
 }
 
-// kd splits cs in place, the halves in parallel while workers allows.
-func kd(cs []centroid, workers int, wg *sync.WaitGroup) {
+// kd splits cs in place, the halves in parallel while workers allows. Left halves hold a multiple of MaxTriangles; if even,
+// all runs become of about one length instead, and no more of them: see evenHalf.
+func kd(cs []centroid, even bool, workers int, wg *sync.WaitGroup) {
 	for len(cs) > MaxTriangles {
 		axis := longestAxis(cs)
 		half := (len(cs) + MaxTriangles) / (2 * MaxTriangles) * MaxTriangles
+		if even {
+			half = evenHalf(len(cs))
+		}
 		nth(cs, half, axis)
 		left := cs[:half]
 		if workers > 1 && len(cs) > 1<<14 {
 			workers /= 2
-			wg.Go(func() { kd(left, workers, wg) })
+			wg.Go(func() { kd(left, even, workers, wg) })
 		} else {
-			kd(left, 1, wg)
+			kd(left, even, 1, wg)
 		}
 		cs = cs[half:]
+	}
+}
+
+// evenHalf is where an even kd cuts n triangles.
+func evenHalf(n int) int {
+	runs := (n + MaxTriangles - 1) / MaxTriangles
+	return n * (runs / 2) / runs
+}
+
+// evenRuns calls yield with the ends of the runs that an even kd leaves of n triangles.
+func evenRuns(n int, yield func(lo, hi int)) {
+	var walk func(lo, hi int)
+	walk = func(lo, hi int) {
+		if hi-lo <= MaxTriangles {
+			yield(lo, hi)
+			return
+		}
+		half := lo + evenHalf(hi-lo)
+		walk(lo, half)
+		walk(half, hi)
+	}
+	if n > 0 {
+		walk(0, n)
 	}
 }
 

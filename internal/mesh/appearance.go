@@ -1,0 +1,140 @@
+package mesh
+
+import (
+	"math"
+
+	"github.com/heliograph/heliograph/internal/geom"
+	"github.com/heliograph/heliograph/internal/scene"
+)
+
+// appearance compares attributes of a primitive's vertices. Errors are displacements, in the units of extents and uvScale.
+type appearance struct {
+	prim    *scene.Primitive
+	uvScale [2]float32 // length on the surface of a unit of UV0 and UV1
+}
+
+// look is what a point of a surface looks like, and the size of the surface that it stands for.
+type look struct {
+	a      *appearance
+	normal geom.Vec3
+	uv     [2]geom.Vec2
+	color  geom.Vec4
+	extent float32
+}
+
+// sample is a point of a finer surface that a coarser one is compared with.
+type sample struct {
+	look
+	pos      geom.Vec3
+	position uint32 // it was at
+	src      uint32 // vertex of the source
+}
+
+// at is the look of vertex v.
+func (a *appearance) at(v uint32, extent float32) look {
+	l := look{a: a, extent: extent}
+	if a.prim.Normals != nil {
+		l.normal = a.prim.Normals[v]
+	}
+	if a.prim.UV0 != nil {
+		l.uv[0] = a.prim.UV0[v]
+	}
+	if a.prim.UV1 != nil {
+		l.uv[1] = a.prim.UV1[v]
+	}
+	if a.prim.Colors != nil {
+		l.color = a.prim.Colors[v]
+	}
+	return l
+}
+
+// error compares l with the point bary of the triangle of vertices x, y and z.
+func (l *look) error(x, y, z uint32, bary geom.Vec3) float32 {
+	var e float32
+	p := l.a.prim
+	if p.Normals != nil {
+		n := mix3(p.Normals[x], p.Normals[y], p.Normals[z], bary)
+		if d := n.Dot(n); d > 0 {
+			n = n.Mul(1 / sqrt32(d))
+		}
+		d := n.Sub(l.normal)
+		e = normalError * l.extent * sqrt32(d.Dot(d))
+	}
+	if p.UV0 != nil {
+		e = max(e, l.slide(0, p.UV0, x, y, z, bary))
+	}
+	if p.UV1 != nil {
+		e = max(e, l.slide(1, p.UV1, x, y, z, bary))
+	}
+	if p.Colors != nil {
+		var most float32
+		for k, c := range l.color {
+			d := p.Colors[x][k]*bary[0] + p.Colors[y][k]*bary[1] + p.Colors[z][k]*bary[2] - c
+			most = max(most, d, -d)
+		}
+		e = max(e, colorError*l.extent*most)
+	}
+	return e
+}
+
+// slide is how far a texture is displaced; across a seam, no more than all of the surface in question counts.
+func (l *look) slide(set int, uv []geom.Vec2, x, y, z uint32, bary geom.Vec3) float32 {
+	u := uv[x][0]*bary[0] + uv[y][0]*bary[1] + uv[z][0]*bary[2] - l.uv[set][0]
+	v := uv[x][1]*bary[0] + uv[y][1]*bary[1] + uv[z][1]*bary[2] - l.uv[set][1]
+	d := uvError * l.a.uvScale[set] * sqrt32(u*u+v*v)
+	if !(d < l.extent) { // also where it is not a number
+		return l.extent
+	}
+	return d
+}
+
+func mix3(a, b, c geom.Vec3, w geom.Vec3) geom.Vec3 {
+	return geom.Vec3{
+		a[0]*w[0] + b[0]*w[1] + c[0]*w[2], a[1]*w[0] + b[1]*w[1] + c[1]*w[2], a[2]*w[0] + b[2]*w[1] + c[2]*w[2],
+	}
+}
+
+// nearestPoint returns the squared distance of p from triangle abc and the weights of its corners at the nearest point
+// (Ericson, "Real-Time Collision Detection", 2005, section 5.1.5).
+func nearestPoint(p, a, b, c geom.Vec3) (d2 float32, bary geom.Vec3) {
+	ab, ac, ap := b.Sub(a), c.Sub(a), p.Sub(a)
+	d1, e1 := ab.Dot(ap), ac.Dot(ap)
+	if d1 <= 0 && e1 <= 0 {
+		return ap.Dot(ap), geom.Vec3{1, 0, 0}
+	}
+	bp := p.Sub(b)
+	d3, e3 := ab.Dot(bp), ac.Dot(bp)
+	if d3 >= 0 && e3 <= d3 {
+		return bp.Dot(bp), geom.Vec3{0, 1, 0}
+	}
+	cp := p.Sub(c)
+	d5, e5 := ab.Dot(cp), ac.Dot(cp)
+	if e5 >= 0 && d5 <= e5 {
+		return cp.Dot(cp), geom.Vec3{0, 0, 1}
+	}
+	vc := d1*e3 - d3*e1
+	if vc <= 0 && d1 >= 0 && d3 <= 0 {
+		t := d1 / (d1 - d3)
+		r := ap.Sub(ab.Mul(t))
+		return r.Dot(r), geom.Vec3{1 - t, t, 0}
+	}
+	vb := d5*e1 - d1*e5
+	if vb <= 0 && e1 >= 0 && e5 <= 0 {
+		t := e1 / (e1 - e5)
+		r := ap.Sub(ac.Mul(t))
+		return r.Dot(r), geom.Vec3{1 - t, 0, t}
+	}
+	va := d3*e5 - d5*e3
+	if va <= 0 && e3-d3 >= 0 && d5-e5 >= 0 {
+		t := (e3 - d3) / (e3 - d3 + d5 - e5)
+		r := bp.Sub(c.Sub(b).Mul(t))
+		return r.Dot(r), geom.Vec3{0, 1 - t, t}
+	}
+	sum := va + vb + vc
+	if !(math.Abs(float64(sum)) > 0) {
+		return ap.Dot(ap), geom.Vec3{1, 0, 0}
+	}
+	v, w := vb/sum, vc/sum
+	r := ap.Sub(ab.Mul(v)).Sub(ac.Mul(w))
+	return r.Dot(r), geom.Vec3{1 - v - w, v, w}
+}

@@ -1,0 +1,129 @@
+package mesh
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/heliograph/heliograph/internal/geom"
+)
+
+// witnesses is how many points of finer levels a cluster keeps to be compared with.
+const witnesses = 16
+
+// witness is a point of full detail that some level removed, with the look that it had then.
+type witness struct {
+	src    uint32 // vertex of the source
+	at     uint32 // welded position of the cluster it belongs to that is near it
+	normal geom.Vec3
+	extent float32 // object space
+}
+
+// finding is what deviation found for a sample.
+type finding struct {
+	sample int
+	run    uint32 // of triangles, a cluster to be
+	at     uint32 // local position
+	error  float32
+}
+
+// deviation is the greatest error, in object space, of the simplified patch: over the places of all vertices that vanished
+// in this group, and the worst of those that vanished in the groups below. Each is compared with the nearest triangle, so
+// errors of successive levels are measured, neither added up nor averaged. The worst findings of each of the n clusters that
+// replace the group become its witnesses: those of cluster i end at ends[i].
+func (w *worker) deviation(n int) (e float32, kept []witness, ends []uint32) {
+	s := &w.simplify
+	for _, c := range w.carried {
+		at, known := w.patch.positions.get(c.at)
+		if known {
+			s.gone = append(s.gone, w.recall(c, at))
+		}
+	}
+	w.findings = w.findings[:0]
+	for i := range s.gone {
+		f, ok := s.nearest(&s.gone[i])
+		if !ok {
+			continue // pruned: s.pruned bounds it
+		}
+		e = max(e, f.error)
+		f.sample = i
+		f.run = w.runOf[f.run]
+		w.findings = append(w.findings, f)
+	}
+	slices.SortFunc(w.findings, func(a, b finding) int {
+		return cmp.Or(cmp.Compare(a.run, b.run), cmp.Compare(b.error, a.error), cmp.Compare(a.sample, b.sample))
+	})
+	at := 0
+	for run := range uint32(n) {
+		first := at
+		for ; at < len(w.findings) && w.findings[at].run == run; at++ {
+			if at-first >= witnesses {
+				continue
+			}
+			f := w.findings[at]
+			g := &s.gone[f.sample]
+			kept = append(kept, witness{g.src, w.patch.ids[f.at], g.normal, g.extent * s.size})
+		}
+		ends = append(ends, uint32(len(kept)))
+	}
+	return max(e, s.pruned) * s.size, kept, ends
+}
+
+// recall is the sample that c was.
+func (w *worker) recall(c witness, at uint32) sample {
+	p, s := w.h.p, &w.simplify
+	g := sample{position: at, src: c.src, pos: s.local(p.Positions[c.src])}
+	g.a, g.normal, g.extent = &s.look, c.normal, c.extent/s.size
+	if p.UV0 != nil {
+		g.uv[0] = p.UV0[c.src]
+	}
+	if p.UV1 != nil {
+		g.uv[1] = p.UV1[c.src]
+	}
+	if p.Colors != nil {
+		g.color = p.Colors[c.src]
+	}
+	return g
+}
+
+// nearest compares g with the triangles around where it went. It walks on while that helps, three stars at most: a nearer
+// triangle further off makes the error no smaller than it is. run is that triangle, and at its corner next to g.
+func (s *simplifier) nearest(g *sample) (f finding, ok bool) {
+	p := g.position
+	for s.into[p] != p {
+		s.into[p] = s.into[s.into[p]]
+		p = s.into[p]
+	}
+	f.error = far
+	for range 3 {
+		corner := none
+		for c := s.head[p]; c != none; c = s.next[c] {
+			t := &s.tris[c/3]
+			if t[0] == none {
+				continue
+			}
+			a, b, d := s.at[t[0]], s.at[t[1]], s.at[t[2]]
+			d2, bary := nearestPoint(g.pos, s.pos[a], s.pos[b], s.pos[d])
+			if d2 >= f.error*f.error {
+				continue
+			}
+			if e := max(sqrt32(d2), g.error(t[0], t[1], t[2], bary)); e < f.error {
+				f.error, f.run = e, c/3
+				corner = a
+				if bary[1] > bary[0] && bary[1] >= bary[2] {
+					corner = b
+				} else if bary[2] > bary[0] {
+					corner = d
+				}
+			}
+		}
+		if corner == none {
+			break
+		}
+		f.at = corner
+		if corner == p {
+			break
+		}
+		p = corner
+	}
+	return f, f.error < far
+}

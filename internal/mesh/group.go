@@ -1,0 +1,251 @@
+package mesh
+
+import (
+	"math"
+
+	"github.com/heliograph/heliograph/internal/geom"
+)
+
+// worker makes groups, one at a time.
+type worker struct {
+	h *hierarchy
+	l *level
+
+	patch    patch
+	simplify simplifier
+	local    []int32
+	scratch  Mesh
+	cents    []centroid
+	live     [][3]uint32
+	runOf    []uint32
+	number   []uint32
+	findings []finding
+	carried  []witness
+	seen     idTable
+}
+
+// product is a group and what replaces it, with indices that start at 0. A stuck group is not handed out: its clusters are
+// tried again among other neighbours.
+type product struct {
+	group   Group
+	members *Mesh
+	makers  []int32
+	stuck   bool
+
+	clusters  []span
+	tris      []uint32
+	derived   []derivedVertex
+	colors    []geom.Vec4
+	witnesses []witness
+}
+
+// group makes the group of some clusters of the level. The last level's groups are replaced by nothing.
+func (w *worker) group(clusters []uint32, last bool) (r product) {
+	l, q := w.l, &w.patch
+	n := 0
+	for _, c := range clusters {
+		n += int(l.clusters[c].count)
+	}
+	q.reset(w.h.p, w.h.tangents, n)
+	w.carried = w.carried[:0]
+	for _, c := range clusters {
+		s := &l.clusters[c]
+		for t := s.first; t < s.first+s.count; t++ {
+			q.add(w.h, l, l.tris[3*t:])
+		}
+		w.carried = append(w.carried, l.witnesses[s.witness:s.witnessEnd]...)
+	}
+	r.members, r.makers = w.members(clusters)
+	r.group = w.bound(clusters, r.members)
+	if last {
+		r.group.Error = float32(math.Inf(1))
+		return r
+	}
+	target := n / 2
+	w.simplify.run(q, w.shared, target)
+	if float64(w.simplify.live) > stuckShare*float64(n) {
+		return w.keep(clusters)
+	}
+	e := w.replace(&r)
+	for _, c := range clusters {
+		if maker := l.clusters[c].maker; maker >= 0 {
+			e = max(e, w.h.errors[maker]*errorMargin)
+		}
+	}
+	r.group.Error = e
+	return r
+}
+
+// members lays the clusters of the patch out.
+func (w *worker) members(clusters []uint32) (*Mesh, []int32) {
+	q, h := &w.patch, w.h
+	m := &w.scratch
+	*m = Mesh{
+		Clusters: m.Clusters[:0], Positions: m.Positions[:0], Surface: m.Surface[:0], Detail: m.Detail[:0], UV1: m.UV1[:0],
+		Triangles: m.Triangles[:0], Bounds: geom.Empty(),
+		HasNormals: h.p.Normals != nil, HasTangents: h.tangents != nil, HasColors: h.p.Colors != nil, HasUV0: h.p.UV0 != nil,
+	}
+	w.local = sized(w.local, len(q.src))
+	for i := range w.local {
+		w.local[i] = -1
+	}
+	b := builder{p: &q.prim, m: m, tangents: q.prim.Tangents, local: w.local}
+	makers := make([]int32, len(clusters))
+	at := uint32(0)
+	for i, c := range clusters {
+		s := &w.l.clusters[c]
+		b.add(q.tris[at : at+s.count])
+		at += s.count
+		makers[i] = s.maker
+	}
+	out := *m
+	out.Clusters, out.Positions, out.Surface = clone(m.Clusters), clone(m.Positions), clone(m.Surface)
+	out.Detail, out.UV1, out.Triangles = clone(m.Detail), clone(m.UV1), clone(m.Triangles)
+	return &out, makers
+}
+
+// clone is a copy of s without spare room, nil if s is empty.
+func clone[T any](s []T) []T {
+	if len(s) == 0 {
+		return nil
+	}
+	out := make([]T, len(s))
+	copy(out, s)
+	return out
+}
+
+// bound is the group without its error: its sphere holds its clusters and the spheres of the groups that made them.
+func (w *worker) bound(clusters []uint32, m *Mesh) Group {
+	g := Group{Clusters: uint32(len(clusters))}
+	box := m.Bounds
+	for _, c := range clusters {
+		if maker := w.l.clusters[c].maker; maker >= 0 {
+			s := &w.h.spheres[maker]
+			box = box.Union(sphereBox(s.center, s.radius))
+		}
+	}
+	g.Center = box.Center()
+	for i, c := range clusters {
+		g.Radius = max(g.Radius, reach(g.Center, m.Clusters[i].Center, m.Clusters[i].Radius))
+		if maker := w.l.clusters[c].maker; maker >= 0 {
+			g.Radius = max(g.Radius, reach(g.Center, w.h.spheres[maker].center, w.h.spheres[maker].radius))
+		}
+	}
+	return g
+}
+
+// replace splits the simplified patch into the clusters of the next level and returns its error.
+func (w *worker) replace(r *product) float32 {
+	q := &w.patch
+	w.cents, w.live = w.cents[:0], w.live[:0]
+	w.runOf = sized(w.runOf, len(q.tris))
+	for t, tri := range q.tris {
+		if tri[0] != none {
+			p := q.prim.Positions
+			w.cents = append(w.cents, newCentroid(p[tri[0]], p[tri[1]], p[tri[2]], uint32(t)))
+		}
+	}
+	kd(w.cents, true, 1, nil)
+	for _, c := range w.cents {
+		w.live = append(w.live, q.tris[c.tri])
+	}
+	evenRuns(len(w.cents), func(lo, hi int) {
+		for lo < hi {
+			n := w.fitting(w.live[lo:hi])
+			for _, c := range w.cents[lo : lo+n] {
+				w.runOf[c.tri] = uint32(len(r.clusters))
+			}
+			r.clusters = append(r.clusters, span{first: uint32(lo), count: uint32(n), center: middle(q.prim.Positions, w.live[lo:lo+n])})
+			lo += n
+		}
+	})
+	w.output(r)
+	e, kept, ends := w.deviation(len(r.clusters))
+	r.witnesses = kept
+	first := uint32(0)
+	for i := range r.clusters {
+		r.clusters[i].witness, r.clusters[i].witnessEnd = first, ends[i]
+		first = ends[i]
+	}
+	return e
+}
+
+// output sets the triangles of r, and copies of the vertices that have changed.
+func (w *worker) output(r *product) {
+	s, q, h := &w.simplify, &w.patch, w.h
+	w.number = sized(w.number, len(q.src))
+	for i := range w.number {
+		w.number[i] = none
+	}
+	r.tris = make([]uint32, 0, 3*len(w.live))
+	for _, tri := range w.live {
+		for _, v := range tri {
+			if w.number[v] == none {
+				w.number[v] = q.src[v]
+				if s.changed[v] {
+					w.number[v] = h.vertices + uint32(len(r.derived))
+					d := derivedVertex{src: q.src[v]}
+					if q.prim.Normals != nil {
+						d.normal = q.prim.Normals[v]
+					}
+					r.derived = append(r.derived, d)
+					if q.prim.Colors != nil {
+						r.colors = append(r.colors, q.prim.Colors[v])
+					}
+				}
+			}
+			r.tris = append(r.tris, w.number[v])
+		}
+	}
+}
+
+// fitting is how many of the first triangles have no more than MaxVertices vertices.
+func (w *worker) fitting(tris [][3]uint32) int {
+	if len(tris)*3 <= MaxVertices {
+		return len(tris)
+	}
+	w.seen.reset(3 * MaxTriangles)
+	n := uint32(0)
+	for i, t := range tris {
+		for _, v := range t {
+			if _, known := w.seen.put(v, n); !known {
+				n++
+			}
+		}
+		if n > MaxVertices {
+			return i
+		}
+	}
+	return len(tris)
+}
+
+// keep is a stuck group: its clusters go on as they are.
+func (w *worker) keep(clusters []uint32) product {
+	r := product{stuck: true}
+	l, h := w.l, w.h
+	w.seen.reset(3 * len(w.patch.tris))
+	for _, c := range clusters {
+		s := l.clusters[c]
+		tris := l.tris[3*s.first : 3*(s.first+s.count)]
+		wits := l.witnesses[s.witness:s.witnessEnd]
+		s.first, s.witness = uint32(len(r.tris)/3), uint32(len(r.witnesses))
+		s.witnessEnd = s.witness + uint32(len(wits))
+		r.witnesses = append(r.witnesses, wits...)
+		r.clusters = append(r.clusters, s)
+		for _, id := range tris {
+			if id >= h.vertices {
+				d := id - h.vertices
+				n, known := w.seen.put(d, uint32(len(r.derived)))
+				if !known {
+					r.derived = append(r.derived, l.derived[d])
+					if l.colors != nil {
+						r.colors = append(r.colors, l.colors[d])
+					}
+				}
+				id = h.vertices + n
+			}
+			r.tris = append(r.tris, id)
+		}
+	}
+	return r
+}

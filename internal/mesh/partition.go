@@ -1,0 +1,256 @@
+package mesh
+
+import (
+	"context"
+	"math"
+	"sync/atomic"
+
+	"github.com/heliograph/heliograph/internal/geom"
+)
+
+const (
+	// chunkTriangles is how many triangles are split into clusters at a time: few enough for their scratch memory to be
+	// small beside the mesh, so many that the chunks' own borders do not matter.
+	chunkTriangles = 1 << 16
+	// chunkClusters is the same for grouping.
+	chunkClusters = 1 << 10
+)
+
+// finest returns the level of full detail.
+func (h *hierarchy) finest(ctx context.Context) (*level, error) {
+	order := h.usable()
+	ranges := h.chunks(order)
+	l := &level{tris: make([]uint32, 3*len(order))}
+	workers := make([]worker, h.threads)
+	err := ordered(ctx, h.threads, len(ranges), func(thread, i int) []span {
+		r := ranges[i]
+		return workers[thread].chunk(h, order[r.lo:r.hi], l.tris[3*r.lo:3*r.hi], uint32(r.lo))
+	}, func(_ int, clusters []span) error {
+		l.clusters = append(l.clusters, clusters...)
+		return nil
+	})
+	return l, err
+}
+
+// usable returns the triangles worth keeping.
+func (h *hierarchy) usable() []uint32 {
+	p := h.p
+	order := make([]uint32, 0, len(p.Indices)/3)
+	for t := range uint32(len(p.Indices) / 3) {
+		a, b, c := p.Indices[3*t], p.Indices[3*t+1], p.Indices[3*t+2]
+		wa, wb, wc := h.welded[a], h.welded[b], h.welded[c]
+		if wa == wb || wb == wc || wa == wc || !isFinite(p.Positions[a]) || !isFinite(p.Positions[b]) || !isFinite(p.Positions[c]) {
+			continue
+		}
+		order = append(order, t)
+	}
+	return order
+}
+
+// chunks sorts triangles along a Morton curve, as finely as is needed to cut them into runs of no more than chunkTriangles,
+// and returns the runs.
+func (h *hierarchy) chunks(order []uint32) []run {
+	m := mortonSorter{h: h, order: order}
+	m.sort(0, len(order))
+	return m.runs
+}
+
+type mortonSorter struct {
+	h     *hierarchy
+	order []uint32
+	cells []uint16
+	tmp   []uint32
+	runs  []run
+}
+
+// mortonBits is the number of bits an axis that one step sorts by.
+const mortonBits = 5
+
+func (m *mortonSorter) sort(lo, hi int) {
+	if hi-lo <= chunkTriangles {
+		if hi > lo {
+			m.runs = append(m.runs, run{lo, hi})
+		}
+		return
+	}
+	order := m.order[lo:hi]
+	box := geom.Empty()
+	for _, t := range order {
+		box = box.Extend(m.h.corner(t))
+	}
+	e := box.Size()
+	scale := (1<<mortonBits - 1) / float64(max(e[0], e[1], e[2]))
+	if math.IsInf(scale, 0) {
+		for ; lo < hi; lo += chunkTriangles { // all in one place: any order will do
+			m.runs = append(m.runs, run{lo, min(hi, lo+chunkTriangles)})
+		}
+		return
+	}
+	if m.tmp == nil {
+		m.tmp, m.cells = make([]uint32, len(m.order)), make([]uint16, len(m.order))
+	}
+	const cells = 1 << (3 * mortonBits)
+	ends := make([]int, cells+1)
+	for i, t := range order {
+		p, c := m.h.corner(t), uint16(0)
+		for k := range 3 {
+			c |= spreadBits(uint16((float64(p[k])-float64(box.Min[k]))*scale)) << k
+		}
+		m.cells[lo+i] = c
+		ends[c+1]++
+	}
+	for c := range cells {
+		ends[c+1] += ends[c]
+	}
+	for i, t := range order {
+		c := m.cells[lo+i]
+		m.tmp[lo+ends[c]] = t
+		ends[c]++
+	}
+	copy(order, m.tmp[lo:hi])
+	first := 0
+	for c := range cells {
+		start := 0
+		if c > 0 {
+			start = ends[c-1]
+		}
+		switch end := ends[c]; {
+		case end-start > chunkTriangles:
+			m.sort(lo+first, lo+start)
+			m.sort(lo+start, lo+end)
+			first = end
+		case end-first > chunkTriangles:
+			m.sort(lo+first, lo+start)
+			first = start
+		}
+	}
+	m.sort(lo+first, hi)
+}
+
+// spreadBits puts two zeros between the five low bits of x.
+func spreadBits(x uint16) uint16 {
+	return x&1 | x&2<<2 | x&4<<4 | x&8<<6 | x&16<<8
+}
+
+// corner is the first corner of triangle t: as good as its centre to sort by.
+func (h *hierarchy) corner(t uint32) geom.Vec3 { return h.p.Positions[h.p.Indices[3*t]] }
+
+// chunk splits triangles into clusters, writes their corners to dst, which is at triangle first of the level, and returns
+// the clusters.
+func (w *worker) chunk(h *hierarchy, order, dst []uint32, first uint32) []span {
+	p := h.p
+	w.cents, w.live = w.cents[:0], w.live[:0]
+	for _, t := range order {
+		w.cents = append(w.cents, newCentroid(p.Positions[p.Indices[3*t]], p.Positions[p.Indices[3*t+1]], p.Positions[p.Indices[3*t+2]], t))
+	}
+	kd(w.cents, true, 1, nil)
+	for i, c := range w.cents {
+		t := [3]uint32(p.Indices[3*c.tri : 3*c.tri+3])
+		w.live = append(w.live, t)
+		copy(dst[3*i:], t[:])
+	}
+	var out []span
+	evenRuns(len(w.live), func(lo, hi int) {
+		for lo < hi {
+			n := w.fitting(w.live[lo:hi])
+			out = append(out, span{first: first + uint32(lo), count: uint32(n), maker: -1, center: middle(p.Positions, w.live[lo:lo+n])})
+			lo += n
+		}
+	})
+	return out
+}
+
+// middle is the centre of the box around triangles.
+func middle(pos []geom.Vec3, tris [][3]uint32) geom.Vec3 {
+	box := geom.Empty()
+	for _, t := range tris {
+		for _, v := range t {
+			box = box.Extend(pos[v])
+		}
+	}
+	return box.Center()
+}
+
+// partition returns the clusters of each group of l, and marks the positions that groups share in owners.
+func (h *hierarchy) partition(ctx context.Context, l *level) ([][]uint32, error) {
+	h.levels++
+	cents := make([]centroid, len(l.clusters))
+	for i := range l.clusters {
+		c := l.clusters[i].center
+		cents[i] = centroid{key: [6]float32{c[0], c[1], c[2]}, tri: uint32(i)}
+	}
+	// Borders between groups cannot be simplified, so the chunks of one level must not be cut where those of the last were.
+	shares := [...]float64{0.5, 0.4, 0.56, 0.45, 0.6}
+	chunks := clusterChunks(cents, shares[h.levels%len(shares)], nil)
+	groupers := make([]grouper, h.threads)
+	var groups [][]uint32
+	base := uint32(len(h.spheres))
+	err := ordered(ctx, h.threads, len(chunks), func(thread, i int) [][]uint32 {
+		g := &groupers[thread]
+		g.h, g.l = h, l
+		return g.group(chunks[i])
+	}, func(_ int, more [][]uint32) error {
+		groups = append(groups, more...)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return groups, h.own(ctx, l, groups, base)
+}
+
+// clusterChunks sorts clusters so that neighbours are near each other, and appends runs of no more than chunkClusters to chunks.
+func clusterChunks(cs []centroid, share float64, chunks [][]centroid) [][]centroid {
+	if len(cs) > chunkClusters {
+		half := int(float64(len(cs)) * share)
+		nth(cs, half, longestAxis(cs))
+		chunks = clusterChunks(cs[:half], share, chunks)
+		return clusterChunks(cs[half:], share, chunks)
+	}
+	sortNear(cs)
+	return append(chunks, cs)
+}
+
+func sortNear(cs []centroid) {
+	for len(cs) > 2 {
+		half := len(cs) / 2
+		nth(cs, half, longestAxis(cs))
+		sortNear(cs[:half])
+		cs = cs[half:]
+	}
+}
+
+// own marks every position that more than one group uses, from base on.
+func (h *hierarchy) own(ctx context.Context, l *level, groups [][]uint32, base uint32) error {
+	const batch = 64
+	return ordered(ctx, h.threads, (len(groups)+batch-1)/batch, func(_, i int) struct{} {
+		for g := i * batch; g < min(len(groups), (i+1)*batch); g++ {
+			mine := base + uint32(g) + 1
+			for _, c := range groups[g] {
+				s := &l.clusters[c]
+				for _, id := range l.tris[3*s.first : 3*(s.first+s.count)] {
+					h.ownPosition(h.welded[l.source(h, id)], mine, base)
+				}
+			}
+		}
+		return struct{}{}
+	}, func(int, struct{}) error { return nil })
+}
+
+// ownPosition notes that group mine uses a position. What is left of former levels is no more than base.
+func (h *hierarchy) ownPosition(position, mine, base uint32) {
+	owner := &h.owners[position]
+	for {
+		old := atomic.LoadUint32(owner)
+		fresh := mine
+		if old&^sharedBit > base {
+			if old&^sharedBit == mine || old&sharedBit != 0 {
+				return
+			}
+			fresh = old | sharedBit
+		}
+		if atomic.CompareAndSwapUint32(owner, old, fresh) {
+			return
+		}
+	}
+}

@@ -1,0 +1,143 @@
+package mesh
+
+import (
+	"math/bits"
+
+	"github.com/heliograph/heliograph/internal/geom"
+	"github.com/heliograph/heliograph/internal/scene"
+)
+
+// patch is the mesh of one group by itself: local vertices, and beside them the positions that they share. It is the
+// scratch memory of one worker.
+type patch struct {
+	prim scene.Primitive // attributes of the vertices; those of a coarser level may differ from the source's
+	tris [][3]uint32     // vertices
+	src  []uint32        // of each vertex, in the source primitive
+	at   []uint32        // of each vertex, its position
+	ids  []uint32        // of each position, as welded
+
+	derived []bool // of each vertex: it has another normal or colour than the source's
+
+	vertices, positions idTable
+}
+
+// reset empties the patch and gives it the attributes that from has.
+func (q *patch) reset(from *scene.Primitive, tangents []geom.Vec4, triangles int) {
+	p := &q.prim
+	p.Positions = p.Positions[:0]
+	p.Normals = emptied(p.Normals, from.Normals != nil)
+	p.Tangents = emptied(p.Tangents, tangents != nil)
+	p.UV0 = emptied(p.UV0, from.UV0 != nil)
+	p.UV1 = emptied(p.UV1, from.UV1 != nil)
+	p.Colors = emptied(p.Colors, from.Colors != nil)
+	q.tris, q.src, q.at, q.ids, q.derived = q.tris[:0], q.src[:0], q.at[:0], q.ids[:0], q.derived[:0]
+	q.vertices.reset(3 * triangles)
+	q.positions.reset(3 * triangles)
+}
+
+// emptied is s without elements: nil only where it is not wanted.
+func emptied[T any](s []T, wanted bool) []T {
+	switch {
+	case !wanted:
+		return nil
+	case s == nil:
+		return []T{}
+	}
+	return s[:0]
+}
+
+// add appends one triangle of the level.
+func (q *patch) add(h *hierarchy, l *level, tri []uint32) {
+	var t [3]uint32
+	for k, id := range tri[:3] {
+		v, known := q.vertices.put(id, uint32(len(q.src)))
+		if !known {
+			q.vertex(h, l, id)
+		}
+		t[k] = v
+	}
+	q.tris = append(q.tris, t)
+}
+
+// vertex appends vertex id of the level.
+func (q *patch) vertex(h *hierarchy, l *level, id uint32) {
+	p, from := &q.prim, h.p
+	src := l.source(h, id)
+	at, known := q.positions.put(h.welded[src], uint32(len(q.ids)))
+	if !known {
+		q.ids = append(q.ids, h.welded[src])
+	}
+	q.src, q.at, q.derived = append(q.src, src), append(q.at, at), append(q.derived, id >= h.vertices)
+	p.Positions = append(p.Positions, from.Positions[src])
+	if p.UV0 != nil {
+		p.UV0 = append(p.UV0, from.UV0[src])
+	}
+	if p.UV1 != nil {
+		p.UV1 = append(p.UV1, from.UV1[src])
+	}
+	if p.Tangents != nil {
+		p.Tangents = append(p.Tangents, h.tangents[src])
+	}
+	if d := id - h.vertices; id >= h.vertices {
+		if p.Normals != nil {
+			p.Normals = append(p.Normals, l.derived[d].normal)
+		}
+		if p.Colors != nil {
+			p.Colors = append(p.Colors, l.colors[d])
+		}
+		return
+	}
+	if p.Normals != nil {
+		p.Normals = append(p.Normals, from.Normals[src])
+	}
+	if p.Colors != nil {
+		p.Colors = append(p.Colors, from.Colors[src])
+	}
+}
+
+// idTable maps ids to the numbers they were put with (open addressing).
+type idTable struct {
+	keys, vals []uint32 // keys are id + 1; 0 = free
+	shift      int
+}
+
+// reset empties the table and makes room for n ids.
+func (t *idTable) reset(n int) {
+	size := 1 << bits.Len(uint(n)+uint(n)/2+8)
+	t.keys, t.vals = sized(t.keys, size), sized(t.vals, size)
+	clear(t.keys)
+	t.shift = 32 - bits.TrailingZeros(uint(size))
+}
+
+// put returns the number of id, which becomes n where the id is new.
+func (t *idTable) put(id, n uint32) (number uint32, known bool) {
+	mask := uint32(len(t.keys) - 1)
+	for at := id * 0x9e3779b1 >> t.shift; ; at = (at + 1) & mask {
+		switch t.keys[at] {
+		case id + 1:
+			return t.vals[at], true
+		case 0:
+			t.keys[at], t.vals[at] = id+1, n
+			return n, false
+		}
+	}
+}
+
+// get returns the number of id.
+func (t *idTable) get(id uint32) (number uint32, known bool) {
+	mask := uint32(len(t.keys) - 1)
+	for at := id * 0x9e3779b1 >> t.shift; t.keys[at] != 0; at = (at + 1) & mask {
+		if t.keys[at] == id+1 {
+			return t.vals[at], true
+		}
+	}
+	return 0, false
+}
+
+// sized is s with length n and whatever it held.
+func sized[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n, n+n/4)
+	}
+	return s[:n]
+}

@@ -1,0 +1,462 @@
+package mesh
+
+import (
+	"math"
+
+	"github.com/heliograph/heliograph/internal/geom"
+)
+
+// How much a wrong attribute counts, as a displacement in units of the size of the surface that has it. A bump whose normals
+// are off by d over a length s stands about d*s/4 out; shading shows it earlier than its outline.
+const (
+	normalError = 0.5
+	colorError  = 0.5
+	uvError     = 0.5 // of the distance by which the texture slides
+)
+
+const none = ^uint32(0)
+
+// far is more than every distance in a patch.
+const far = float32(math.MaxFloat32)
+
+// simplifier collapses edges of a patch, each end onto the other, cheapest first (Garland and Heckbert, "Surface
+// Simplification Using Quadric Error Metrics", SIGGRAPH 1997). Topology is that of the positions; the vertices at a position
+// are its wedges (Hoppe, "New Quadric Metric for Simplifying Meshes with Appearance Attributes", 1999). A collapse costs the
+// greatest of the mean distance from the planes gathered at the position (the quadric) and what the collapse does to the
+// place that vanishes: its distance from the new triangles, and the errors of its attributes there. So seams, hard edges,
+// borders and holes need no rules of their own: to cross one is as expensive as it looks.
+//
+// Positions in it are relative to the patch and its size. It is the scratch memory of one worker.
+type simplifier struct {
+	*patch
+	center geom.Vec3
+	size   float32 // object space length of 1
+	inv    float64
+	pos    []geom.Vec3
+	look   appearance
+
+	locked     []bool // positions
+	live       int    // triangles; a dead one has none as its first vertex
+	head, tail []uint32
+	next       []uint32 // corner (3 x triangle + k) -> the next one at the position
+	quadrics   []quadric
+	stamps     []uint32 // positions, changed when the queued collapses of the position are obsolete
+	into       []uint32 // positions: where they went, themselves while they are there
+	queue      collapseQueue
+	seen       []uint32 // positions, by round
+	round      uint32
+	moved      []wedgeMove
+	targets    []uint32
+
+	weight  []float32 // vertices: surface that the attributes stand for
+	changed []bool    // vertices: normal or colour is no longer the one it came with
+	gone    []sample
+	parts   components
+	pruned  float32 // greatest size of what was pruned
+}
+
+// wedgeMove is what happens to one vertex of a position that vanishes.
+type wedgeMove struct {
+	from, to uint32
+	d2       float32 // distance from the nearest new triangle on its side, squared
+	near     [2]uint32
+	bary     geom.Vec3 // of the nearest point: weights of to and near
+}
+
+// run collapses edges until no more than target triangles are left or nothing can be collapsed. locked reports positions
+// that must stay.
+func (s *simplifier) run(q *patch, locked func(position uint32) bool, target int) {
+	s.begin(q, locked)
+	for s.live > target {
+		c, ok := s.queue.pop()
+		if !ok {
+			return
+		}
+		if c.to == none {
+			s.prune(c)
+			continue
+		}
+		if s.into[c.from] != c.from || s.into[c.to] != c.to || s.stamps[c.from]+s.stamps[c.to] != c.stamp {
+			continue
+		}
+		cost, ok := s.evaluate(c.from, c.to)
+		if !ok {
+			if !c.reversed && !s.locked[c.to] {
+				c.from, c.to, c.reversed = c.to, c.from, true
+				c.cost = max(c.cost, s.planes(c.from, c.to))
+				s.queue.push(c)
+			}
+			continue
+		}
+		if cost > c.cost && cost > s.queue.least() {
+			c.cost = cost
+			s.queue.push(c)
+			continue
+		}
+		s.collapse(c.from, c.to)
+	}
+}
+
+// begin builds the topology, the quadrics and the queue.
+func (s *simplifier) begin(q *patch, locked func(uint32) bool) {
+	s.patch = q
+	n, nv := len(q.ids), len(q.src)
+	s.normalize()
+	s.live = len(q.tris)
+	s.head, s.tail = sized(s.head, n), sized(s.tail, n)
+	s.next = sized(s.next, 3*len(q.tris))
+	s.locked, s.stamps, s.into = sized(s.locked, n), sized(s.stamps, n), sized(s.into, n)
+	s.seen, s.quadrics = sized(s.seen, n), sized(s.quadrics, n)
+	s.weight, s.changed = sized(s.weight, nv), sized(s.changed, nv)
+	clear(s.stamps)
+	clear(s.seen)
+	clear(s.quadrics)
+	clear(s.weight)
+	copy(s.changed, q.derived)
+	s.round, s.gone, s.pruned, s.queue = 0, s.gone[:0], 0, s.queue[:0]
+	for i := range s.head {
+		s.head[i], s.tail[i], s.into[i] = none, none, uint32(i)
+		s.locked[i] = locked(q.ids[i])
+	}
+	for t, tri := range q.tris {
+		for k, v := range tri {
+			c, p := uint32(3*t+k), q.at[v]
+			s.next[c] = none
+			if s.head[p] == none {
+				s.head[p] = c
+			} else {
+				s.next[s.tail[p]] = c
+			}
+			s.tail[p] = c
+		}
+	}
+	s.measure()
+	s.parts.find(s)
+	for p := range uint32(n) {
+		s.enqueue(p, true)
+	}
+}
+
+// normalize sets pos: centred on the patch, greatest extent 1.
+func (s *simplifier) normalize() {
+	box := geom.Empty()
+	for _, p := range s.prim.Positions {
+		box = box.Extend(p)
+	}
+	e := box.Size()
+	s.center, s.size = box.Center(), max(e[0], e[1], e[2])
+	s.inv = 1 / float64(s.size)
+	if !(s.size > 0) || math.IsInf(s.inv, 0) {
+		s.size, s.inv = 1, 1
+	}
+	s.pos = sized(s.pos, len(s.ids))
+	for v, p := range s.at {
+		s.pos[p] = s.local(s.prim.Positions[v])
+	}
+}
+
+// local is x in the units of pos.
+func (s *simplifier) local(x geom.Vec3) geom.Vec3 {
+	return geom.Vec3{
+		float32((float64(x[0]) - float64(s.center[0])) * s.inv), float32((float64(x[1]) - float64(s.center[1])) * s.inv),
+		float32((float64(x[2]) - float64(s.center[2])) * s.inv),
+	}
+}
+
+// measure sets quadrics, weights and the scale of the texture coordinates.
+func (s *simplifier) measure() {
+	var area, uvArea [2]float64
+	for t, tri := range s.tris {
+		a, b, c := s.pos[s.at[tri[0]]], s.pos[s.at[tri[1]]], s.pos[s.at[tri[2]]]
+		n := b.Sub(a).Cross(c.Sub(a))
+		l := n.Len()
+		for _, v := range tri {
+			s.weight[v] += l / 6
+		}
+		for set, uv := range [2][]geom.Vec2{s.prim.UV0, s.prim.UV1} {
+			if uv != nil {
+				area[set] += float64(l)
+				uvArea[set] += math.Abs(cross2(uv[tri[0]], uv[tri[1]], uv[tri[2]]))
+			}
+		}
+		if l > 0 {
+			n = n.Mul(1 / l)
+			q := plane(n, a, float64(l), float64(l))
+			for _, v := range tri {
+				s.quadrics[s.at[v]].add(&q)
+			}
+		}
+		for k := range tri {
+			s.edge(uint32(t), k, n)
+		}
+	}
+	s.look = appearance{prim: &s.prim}
+	for set := range area {
+		if uvArea[set] > 0 && !math.IsInf(uvArea[set], 0) {
+			s.look.uvScale[set] = float32(math.Sqrt(area[set] / uvArea[set]))
+		}
+	}
+}
+
+// edge adds the quadric of the plane that stands on edge k of triangle t, where the edge is a border or a seam.
+func (s *simplifier) edge(t uint32, k int, n geom.Vec3) {
+	tri := &s.tris[t]
+	x, y := tri[k], tri[after[k]]
+	a, b := s.at[x], s.at[y]
+	if s.locked[a] && s.locked[b] {
+		return
+	}
+	weight := 10.0 // of a border: moving one shows against the background
+	for c := s.head[b]; c != none; c = s.next[c] {
+		u := &s.tris[c/3]
+		to := u[after[c%3]]
+		if to == x && u[c%3] == y {
+			return
+		}
+		if s.at[to] == a {
+			weight = 1
+		}
+	}
+	e := s.pos[b].Sub(s.pos[a])
+	side := n.Cross(e)
+	l := side.Len()
+	if !(l > 0) {
+		return
+	}
+	q := plane(side.Mul(1/l), s.pos[a], weight*float64(e.Dot(e)), 0)
+	s.quadrics[a].add(&q)
+	s.quadrics[b].add(&q)
+}
+
+// after and before are the other corners of a triangle, in order.
+var after, before = [3]uint32{1, 2, 0}, [3]uint32{2, 0, 1}
+
+// enqueue queues a collapse of every edge at p; only those to greater positions if once.
+func (s *simplifier) enqueue(p uint32, once bool) {
+	s.round++
+	s.seen[p] = s.round
+	for c := s.head[p]; c != none; c = s.next[c] {
+		tri := &s.tris[c/3]
+		if tri[0] == none {
+			continue
+		}
+		for _, v := range [2]uint32{tri[after[c%3]], tri[before[c%3]]} {
+			r := s.at[v]
+			if s.seen[r] == s.round || once && r < p {
+				continue
+			}
+			s.seen[r] = s.round
+			s.enqueueEdge(p, r)
+		}
+	}
+}
+
+func (s *simplifier) enqueueEdge(a, b uint32) {
+	forth, back := far, far
+	if !s.locked[a] {
+		forth = s.planes(a, b)
+	}
+	if !s.locked[b] {
+		back = s.planes(b, a)
+	}
+	c := collapse{forth, a, b, s.stamps[a] + s.stamps[b], false}
+	if back < forth {
+		c.cost, c.from, c.to = back, b, a
+	}
+	if !s.locked[c.from] {
+		s.queue.push(c)
+	}
+}
+
+// planes is the root mean square distance of position to from the planes gathered at both positions.
+func (s *simplifier) planes(from, to uint32) float32 {
+	q := s.quadrics[from]
+	q.add(&s.quadrics[to])
+	return q.distance(s.pos[to])
+}
+
+// evaluate returns what it costs to collapse position v onto w, and leaves in moved what happens to the vertices of v. It is
+// not ok where a triangle would turn over.
+func (s *simplifier) evaluate(v, w uint32) (cost float32, ok bool) {
+	s.moved = s.moved[:0]
+	pv, pw := s.pos[v], s.pos[w]
+	var area float32
+	nearest := wedgeMove{d2: math.MaxFloat32}
+	for c := s.head[v]; c != none; c = s.next[c] {
+		tri := &s.tris[c/3]
+		if tri[0] == none {
+			continue
+		}
+		x, ya, yb := tri[c%3], tri[after[c%3]], tri[before[c%3]]
+		a, b := s.at[ya], s.at[yb]
+		m := s.move(x)
+		if a == w || b == w {
+			if m.to == none {
+				m.to = ya
+				if b == w {
+					m.to = yb
+				}
+			}
+			continue
+		}
+		pa, pb := s.pos[a], s.pos[b]
+		e := pb.Sub(pa)
+		before, after := e.Cross(pv.Sub(pa)), e.Cross(pw.Sub(pa))
+		l2 := before.Dot(before)
+		if d := before.Dot(after); l2 > 0 && (d <= 0 || d*d < 0.0625*l2*after.Dot(after)) {
+			return 0, false
+		}
+		area += sqrt32(l2)
+		d2, bary := nearestPoint(pv, pw, pa, pb)
+		if d2 < m.d2 {
+			m.d2, m.bary, m.near = d2, bary, [2]uint32{ya, yb}
+		}
+		if d2 < nearest.d2 {
+			nearest = *m
+		}
+	}
+	if nearest.d2 == math.MaxFloat32 {
+		// Nothing of v's star is left: its place goes to w.
+		d := pv.Sub(pw)
+		nearest.d2, nearest.bary = d.Dot(d), geom.Vec3{1}
+	}
+	extent := starExtent(area)
+	cost = s.planes(v, w)
+	for i := range s.moved {
+		m := &s.moved[i]
+		if m.to == none {
+			m.to = s.closestWedge(m.from, w, extent)
+		}
+		if m.d2 == math.MaxFloat32 {
+			m.d2, m.bary, m.near = nearest.d2, nearest.bary, nearest.near
+			if m.bary[0] == 1 {
+				m.near = [2]uint32{m.to, m.to}
+			}
+		}
+		l := s.look.at(m.from, extent)
+		cost = max(cost, sqrt32(m.d2), l.error(m.to, m.near[0], m.near[1], m.bary))
+	}
+	return cost, true
+}
+
+// starExtent is the radius of a star from the sum of its triangles' double areas, less those of the two that vanish.
+func starExtent(area float32) float32 { return 0.75 * sqrt32(area/2) }
+
+// move returns the entry of vertex x in moved.
+func (s *simplifier) move(x uint32) *wedgeMove {
+	for i := range s.moved {
+		if s.moved[i].from == x {
+			return &s.moved[i]
+		}
+	}
+	s.moved = append(s.moved, wedgeMove{from: x, to: none, d2: math.MaxFloat32})
+	return &s.moved[len(s.moved)-1]
+}
+
+// closestWedge is the vertex at position w that looks most like x.
+func (s *simplifier) closestWedge(x, w uint32, extent float32) uint32 {
+	best, least := none, far
+	look := s.look.at(x, extent)
+	for c := s.head[w]; c != none; c = s.next[c] {
+		tri := &s.tris[c/3]
+		if tri[0] == none || tri[c%3] == best {
+			continue
+		}
+		y := tri[c%3]
+		if e := look.error(y, y, y, geom.Vec3{1}); best == none || e < least || e == least && y < best {
+			best, least = y, e
+		}
+	}
+	return best
+}
+
+// collapse does what evaluate looked at.
+func (s *simplifier) collapse(v, w uint32) {
+	var area float32
+	for i := range s.moved {
+		m := &s.moved[i]
+		area += s.weight[m.from]
+		s.spread(m)
+	}
+	extent := 0.62 * sqrt32(3*area)
+	for i := range s.moved {
+		x := s.moved[i].from
+		s.gone = append(s.gone, sample{s.look.at(x, extent), s.pos[v], v, s.src[x]})
+	}
+	for c := s.head[v]; c != none; c = s.next[c] {
+		tri := &s.tris[c/3]
+		if tri[0] == none {
+			continue
+		}
+		if s.at[tri[after[c%3]]] == w || s.at[tri[before[c%3]]] == w {
+			tri[0] = none
+			s.live--
+			continue
+		}
+		tri[c%3] = s.move(tri[c%3]).to
+	}
+	s.next[s.tail[w]] = s.head[v]
+	s.tail[w] = s.tail[v]
+	s.tidy(w)
+	s.head[v], s.into[v] = none, w
+	s.quadrics[w].add(&s.quadrics[v])
+	s.stamps[w]++
+	s.enqueue(w, false)
+}
+
+// tidy drops the dead corners from p's list.
+func (s *simplifier) tidy(p uint32) {
+	last := none
+	for c := s.head[p]; c != none; c = s.next[c] {
+		if s.tris[c/3][0] == none {
+			continue
+		}
+		if last == none {
+			s.head[p] = c
+		} else {
+			s.next[last] = c
+		}
+		last = c
+	}
+	if last == none {
+		s.head[p] = none
+	} else {
+		s.next[last] = none
+	}
+	s.tail[p] = last
+}
+
+// spread hands the surface that a vanishing vertex stood for, and its normal and colour, to the corners of the triangle that
+// covers its place. That keeps the mean look of the surface, and changes nothing where it is even.
+func (s *simplifier) spread(m *wedgeMove) {
+	p := &s.prim
+	if p.Normals == nil && p.Colors == nil {
+		return
+	}
+	for i, y := range [3]uint32{m.to, m.near[0], m.near[1]} {
+		share := s.weight[m.from] * m.bary[i]
+		if !(share > 0) || s.locked[s.at[y]] {
+			continue
+		}
+		total := s.weight[y] + share
+		f := share / total
+		s.weight[y], s.changed[y] = total, true
+		if p.Normals != nil {
+			n := p.Normals[y].Mul(1 - f).Add(p.Normals[m.from].Mul(f))
+			if l := n.Len(); l > 1e-3 {
+				p.Normals[y] = n.Mul(1 / l)
+			}
+		}
+		if p.Colors != nil {
+			for k := range 4 {
+				p.Colors[y][k] += f * (p.Colors[m.from][k] - p.Colors[y][k])
+			}
+		}
+	}
+}
+
+func sqrt32(x float32) float32 { return float32(math.Sqrt(float64(x))) }
+
+func cross2(a, b, c geom.Vec2) float64 {
+	return float64(b[0]-a[0])*float64(c[1]-a[1]) - float64(b[1]-a[1])*float64(c[0]-a[0])
+}
