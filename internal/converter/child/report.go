@@ -27,7 +27,6 @@ const (
 	CodeDeprecated    = "9102"
 	CodeMaterialLimit = "9103"
 	CodeCollapsed     = "9104" // sceneGraphMode none took something that a single object cannot have
-	CodeUnusedSetting = "9105"
 )
 
 // Note is a warning or an error of a conversion, as result.json has it.

@@ -177,8 +177,7 @@ func (s Settings) KeepsMetadata(key string) bool {
 	return false
 }
 
-// gammaExtensions are the formats whose colours are in the gamma space of sRGB unless the settings say otherwise.
-var gammaExtensions = map[string]bool{".fbx": true, ".e57": true, ".ply": true, ".las": true, ".laz": true, ".xyz": true}
-
-// GammaDefault is what gammaToLinearMaterial and gammaToLinearVertex are for a model of this extension, in lower case.
-func GammaDefault(ext string) bool { return gammaExtensions[ext] }
+// GammaDefault is what gammaToLinearMaterial and gammaToLinearVertex are for a model of this extension, in lower case: whether
+// the format has its colours in the gamma space of sRGB. Of the formats that ARR knows this is what it says (product
+// features C3).
+func GammaDefault(ext string) bool { return ext != ".gltf" && ext != ".glb" }
