@@ -10,9 +10,9 @@ import (
 // newer: it has the last word. A test holds this against their own list.
 var (
 	// severalFiles may refer to others: all that is below the prefix is fetched.
-	severalFiles = []string{".fbx", ".glb", ".gltf", ".obj"}
+	severalFiles = []string{".fbx", ".glb", ".gltf", ".obj", ".ply"}
 	// singleFile never do (product features C1: "point clouds: just the file").
-	singleFile = []string{".e57", ".las", ".laz", ".ply", ".stl", ".xyz"}
+	singleFile = []string{".asc", ".csv", ".e57", ".las", ".laz", ".pts", ".stl", ".txt", ".xyz"}
 )
 
 // kindOf judges a file by its name.
