@@ -75,7 +75,7 @@ func TestPagedConverges(t *testing.T) {
 
 // TestPagedMoving: a moving view's picture of a hierarchy is close to that of full detail, with far fewer triangles.
 func TestPagedMoving(t *testing.T) {
-	s := grid(2, 1_000_000)
+	s := grid(2, 250_000)
 	p := resident(t, s)
 	e := newEngine(t, cpu.Config{})
 	prepare(t, e, s)

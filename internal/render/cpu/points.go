@@ -16,7 +16,11 @@ const (
 	leastHalf = subpixel / 2
 	discFrom  = 3 * subpixel / 2
 	mostHalf  = 16 * subpixel
-	mostGap   = 8 // pixels that points grow to while finer ones are being read
+	mostGap   = 24 // pixels that points grow to while finer ones are being read
+	// Points are drawn larger than the distance of their neighbours, since they are not in a regular grid: by overlap where there
+	// are no more, so that nothing shows through, and by a little where there are more than can be told apart.
+	overlap      = 2
+	denseOverlap = 1.3
 )
 
 // newPoints makes the hierarchy of a cloud that came without one.
@@ -63,7 +67,7 @@ func (p *paged) spacings() []float32 {
 			}
 		}
 		if least < math.MaxFloat32 {
-			out[i] = least / 2 // Error is the spacing of the levels above
+			out[i] = least * 0.75 // of the levels above the finest it is least, with the finest about half as much
 			continue
 		}
 		h := [3]float32(c.Half)
@@ -85,7 +89,7 @@ func (f *frame) cullPoints(out *culled, di, ci int, at place) {
 	s := d.sphere(c.Center, c.Radius)
 	// The size in pixels is what is left between points, by the data or by the tolerance.
 	pixel := f.distance(&s) / d.lod.focal // in object space
-	size := max(d.prim.spacing[ci], pixel*max(1, f.pointTolerance, f.t.gap))
+	size := max(overlap*d.prim.spacing[ci], overlap*pixel*f.t.gap, denseOverlap*pixel*f.pointTolerance, pixel)
 	for k := range c.Half {
 		c.Half[k] += size
 	}
@@ -104,6 +108,14 @@ func (f *frame) cullPoints(out *culled, di, ci int, at place) {
 		cand.firstVertex, cand.firstTriangle = at.vertex+c.FirstVertex+n, min(c.Vertices-n, itemPoints)
 		*list = append(*list, cand)
 	}
+}
+
+// gapOf is how many pixels apart points are where pages are missing.
+func gapOf(units []culled) (gap float32) {
+	for i := range units {
+		gap = max(gap, min(units[i].gap, mostGap))
+	}
+	return gap
 }
 
 // points implements kernels.

@@ -156,13 +156,14 @@ func (t *Target) draw(s *scene.Snapshot, v render.View, resting bool, clock uint
 	}
 	cull := time.Now()
 	units := t.frame.cull()
-	wants := missed(units)
-	t.more = false
-	t.gap = 0
-	for i := range units {
-		t.more = t.more || units[i].more
-		t.gap = max(t.gap, min(units[i].gap, mostGap))
+	gap := gapOf(units)
+	if gap > 1.5*t.gap { // more is missing than in the last frame: larger points
+		t.gap = gap
+		units = t.frame.cull()
 	}
+	t.gap = gap
+	wants := missed(units)
+	t.more = slices.ContainsFunc(units, func(u culled) bool { return u.more })
 	cullNS := time.Since(cull).Nanoseconds()
 	t.seen = make([]atomic.Bool, cap(t.frame.items))
 	if t.peels == nil && slices.ContainsFunc(units, func(u culled) bool { return len(u.blend) > 0 }) {
