@@ -47,6 +47,17 @@ const maxPoints = math.MaxInt32
 // file.
 func NewCloud(opts Options, expect int64) *Cloud { return &Cloud{opts: opts, expect: expect} }
 
+// Fits compares n points like those of b with the memory budget.
+func (c *Cloud) Fits(n int64, b Batch) error {
+	if n > maxPoints {
+		return fmt.Errorf("there are more than %d points", int64(maxPoints))
+	}
+	if over := n*pointBytes(b) - c.opts.memory(); over > 0 {
+		return OverBudget(over)
+	}
+	return nil
+}
+
 // Append adds points; it may change the batch. All batches must have the same attributes.
 func (c *Cloud) Append(b Batch) error {
 	c.dropNotFinite(&b)
@@ -65,10 +76,11 @@ func (c *Cloud) Append(b Batch) error {
 // place decides on the origin, and takes the first points.
 func (c *Cloud) place() error {
 	c.placed = true
-	c.Origin = origin(c.first.Positions)
+	// Not more than that, even where they are there: the result must not depend on the size of batches.
+	c.Origin = origin(c.first.Positions[:min(firstPoints, len(c.first.Positions))])
 	first := c.first
 	c.first = Batch{}
-	if n := max(c.expect, int64(len(first.Positions))); n <= maxPoints && n*pointBytes(first) <= c.opts.memory() {
+	if n := max(c.expect, int64(len(first.Positions))); c.Fits(n, first) == nil {
 		c.Positions = make([]geom.Vec3, 0, n)
 		if first.Normals != nil {
 			c.Normals = make([]geom.Vec3, 0, n)
@@ -93,12 +105,8 @@ func pointBytes(b Batch) int64 {
 }
 
 func (c *Cloud) add(b Batch) error {
-	n := int64(len(c.Positions) + len(b.Positions))
-	if over := n*pointBytes(b) - c.opts.memory(); over > 0 {
-		return OverBudget(over)
-	}
-	if n > maxPoints {
-		return fmt.Errorf("there are more than %d points", int64(maxPoints))
+	if err := c.Fits(int64(len(c.Positions)+len(b.Positions)), b); err != nil {
+		return err
 	}
 	ox, oy, oz := float64(c.Origin[0]), float64(c.Origin[1]), float64(c.Origin[2])
 	for _, p := range b.Positions {
