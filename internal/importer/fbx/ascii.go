@@ -53,7 +53,7 @@ func (p *ascii) nodes(depth int) ([]node, error) {
 			return nil, fmt.Errorf("there should be a name with a colon at %.20q", p.b[min(p.i, len(p.b)):])
 		}
 		p.i++
-		if err := take(p.budget, 1, 0); err != nil {
+		if err := spend(p.budget, 1, 0); err != nil {
 			return nil, err
 		}
 		n := node{name: p.intern(w)}
@@ -156,7 +156,7 @@ func (p *ascii) value(n *node) (ok bool, err error) {
 		}
 	}
 	n.values = append(n.values, v)
-	return true, take(p.budget, 0, 1)
+	return true, spend(p.budget, 0, 1)
 }
 
 func numeric(c byte) bool { return c >= '0' && c <= '9' || c == '-' || c == '.' || c == '+' }

@@ -80,7 +80,7 @@ func (p *binaryParser) node(at uint64, depth int) (n node, next uint64, err erro
 	if limit > size || limit < at || limit-at < length || values > limit-at {
 		return n, 0, fmt.Errorf("a record at byte %d is longer than the file", at-head)
 	}
-	if err := take(p.budget, 1, int(values)); err != nil {
+	if err := spend(p.budget, 1, int(values)); err != nil {
 		return n, 0, err
 	}
 	n.name = p.intern(p.b[at : at+length])
@@ -142,7 +142,7 @@ func (p *binaryParser) value(at, limit uint64) (value, uint64, error) {
 	at += size
 	switch letter {
 	case 'C', 'B', 'Z':
-		return value{num: uint64(b[0])}, at, nil
+		return value{elem: letter, num: uint64(b[0])}, at, nil
 	case 'Y':
 		return value{num: uint64(int16(p.order.Uint16(b)))}, at, nil
 	case 'I':

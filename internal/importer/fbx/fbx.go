@@ -35,9 +35,9 @@ type loader struct {
 	at       map[*object]int // of a model: its index into placed
 	surfaces map[surfaceKey]*surface
 	meshes   map[string]int // what makes a mesh -> its index into Model.Meshes
-	skinned  []skinned
 	cut      importer.Triangulator
 	drawn    int64 // triangles, once per instance
+	samples  int   // of all channels of animations
 }
 
 func read(ctx context.Context, in *importer.Stream, src importer.Source, opts importer.Options) (*scene.Model, error) {

@@ -20,6 +20,8 @@ type placed struct {
 	node   int // index into Model.Nodes
 	hidden bool
 	world  affine // of the pose that the file has, below the node that turns the axes
+
+	surface *surface // nil = it draws nothing
 }
 
 // hierarchy makes the nodes, and all that hangs on them.
@@ -44,6 +46,9 @@ func (l *loader) hierarchy() error {
 		if err := l.attach(i); err != nil {
 			return fmt.Errorf("model %.100q: %w", l.placed[i].name, err)
 		}
+	}
+	if err := l.animations(); err != nil {
+		return err
 	}
 	if len(l.model.Meshes) == 0 {
 		l.warnings.Add("The file has no mesh that can be seen.")
@@ -97,12 +102,12 @@ func (l *loader) placeModel(o *object, parent, top int) placed {
 	above, scale, up := identity, vec3{1, 1, 1}, top
 	if parent >= 0 {
 		u := &l.placed[parent]
-		above, scale, up = u.world, u.scaling, u.node
+		above, scale, up = u.world, u.pose.scaling, u.node
 		m.hidden = m.hidden || u.hidden && p.bool("Visibility Inheritance", true) || l.lesserDetail(o, u)
 	}
 	n := importer.Node(o.name, up, -1)
-	m.world = m.transform.world(above, scale)
-	n.Local = m.below(above).geom()
+	m.world = m.transform.world(m.pose, above, scale)
+	n.Local = m.below(m.pose, above, m.world).geom()
 	if !importer.Finite(n.Local[:]...) {
 		n.Local = geom.Identity()
 		l.warnings.Add("Some models are placed at no finite numbers; they are left where their parents are.")
@@ -112,18 +117,18 @@ func (l *loader) placeModel(o *object, parent, top int) placed {
 	return m
 }
 
-// below is the model's transform relative to its parent.
-func (m *placed) below(parent affine) affine {
+// below is the model's transform relative to its parent, where both are placed in the world.
+func (m *placed) below(p pose, parent, world affine) affine {
+	local := m.local(p)
 	if m.inherit == inheritRSrs {
-		return m.transform.local()
+		return local
 	}
 	back, ok := parent.inverse()
 	if !ok {
-		return m.transform.local()
+		return local
 	}
-	local := back.mul(m.world)
-	if plain := m.transform.local(); local.near(plain) {
-		return plain
+	if seen := back.mul(world); !seen.near(local) {
+		return seen
 	}
 	return local
 }
@@ -227,9 +232,13 @@ func (l *loader) mesh(m *placed, geometry *object) error {
 		l.model.Meshes = append(l.model.Meshes, mesh)
 	}
 	n := &l.model.Nodes[m.node]
-	n.Mesh, n.Weights = index, s.weights
+	n.Mesh = index
+	m.surface = s
+	for _, t := range s.morphs {
+		n.Weights = append(n.Weights, t.weight(t.percent))
+	}
 	if s.clusters != nil {
-		l.skinned = append(l.skinned, skinned{m, s})
+		n.Skin = l.skin(m, s)
 	}
 	return nil
 }

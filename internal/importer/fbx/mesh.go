@@ -27,9 +27,7 @@ type surface struct {
 	uvSets    []string
 
 	clusters []*cluster
-	weights  []float32 // of the morph targets
-	channels []*object // of the morph targets: which BlendShapeChannel moves it
-	places   []int     // and which of the channel's shapes it is
+	morphs   []*morph
 
 	textures []textureLayer // version 6: which textures of the model lie on which slot
 }

@@ -33,7 +33,7 @@ const (
 // value is one value of a record. It refers to the bytes of the file, and an array stays encoded until it is used.
 type value struct {
 	kind kind
-	elem byte   // of an array: the binary type letter, or 't' for numbers as text
+	elem byte   // of an array and of one byte: the binary type letter; 't' for an array as text
 	zip  bool   // an array is a zlib stream
 	num  uint64 // the bits of an int64 or a float64, or the length of a binary array
 	data []byte
@@ -251,7 +251,7 @@ func parseFloat(w []byte) (float64, error) {
 	return v, nil
 }
 
-// take takes the memory of parsed records out of the budget.
-func take(b *importer.Budget, nodes, values int) error {
+// spend takes the memory of parsed records out of the budget.
+func spend(b *importer.Budget, nodes, values int) error {
 	return b.Take(int64(nodes)*nodeBytes + int64(values)*valueBytes)
 }

@@ -5,16 +5,10 @@ import (
 	"github.com/heliograph/heliograph/internal/scene"
 )
 
-type cluster struct{}
-type skinned struct {
-	m *placed
-	s *surface
-}
 type textureLayer struct{}
 
-func (b *builder) textureLayers() ([]textureLayer, error)                        { return nil, nil }
-func (l *loader) deform(g *object, s *surface, b *builder, weld [][]int32) error { return nil }
-func (l *loader) light(m *placed)                                                {}
+func (b *builder) textureLayers() ([]textureLayer, error) { return nil, nil }
+func (l *loader) light(m *placed)                         {}
 func (l *loader) materialsOf(m *placed, g *object, s *surface) (func(int) *scene.Material, string) {
 	mat := importer.PlainMaterial(s.colored)
 	return func(int) *scene.Material { return mat }, ""

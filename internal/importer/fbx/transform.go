@@ -11,12 +11,19 @@ const (
 //
 //	T * Roff * Rp * Rpre * R * Rpost^-1 * Rp^-1 * Soff * Sp * S * Sp^-1
 type transform struct {
-	translation, rotation, scaling vec3 // Lcl; rotation in degrees
-	order                          int
-	before, after                  affine // Rpre, Rpost^-1
-	rotationOffset, rotationPivot  vec3
-	scalingOffset, scalingPivot    vec3
-	inherit                        int
+	pose                          pose // at rest
+	angles                        vec3 // of the pose, in degrees
+	order                         int
+	before, after                 affine // Rpre, Rpost^-1
+	rotationOffset, rotationPivot vec3
+	scalingOffset, scalingPivot   vec3
+	inherit                       int
+}
+
+// pose is the part of a transform that animations move: T, R and S.
+type pose struct {
+	translation, scaling vec3
+	rotation             affine
 }
 
 // transform reads the transform of a model, in metres. Pre and post rotation and the order of the axes count only where
@@ -24,8 +31,8 @@ type transform struct {
 func (l *loader) transform(p properties) transform {
 	one := vec3{1, 1, 1}
 	t := transform{
-		translation: p.vector("Lcl Translation", vec3{}).times(l.unit), rotation: p.vector("Lcl Rotation", vec3{}),
-		scaling: p.vector("Lcl Scaling", one), before: identity, after: identity,
+		pose:   pose{translation: p.vector("Lcl Translation", vec3{}).times(l.unit), scaling: p.vector("Lcl Scaling", one)},
+		angles: p.vector("Lcl Rotation", vec3{}), before: identity, after: identity,
 		rotationOffset: p.vector("RotationOffset", vec3{}).times(l.unit), rotationPivot: p.vector("RotationPivot", vec3{}).times(l.unit),
 		scalingOffset: p.vector("ScalingOffset", vec3{}).times(l.unit), scalingPivot: p.vector("ScalingPivot", vec3{}).times(l.unit),
 		inherit: p.int("InheritType", inheritRSrs),
@@ -35,22 +42,23 @@ func (l *loader) transform(p properties) transform {
 		t.before = euler(p.vector("PreRotation", vec3{}), 0)
 		t.after, _ = euler(p.vector("PostRotation", vec3{}), 0).inverse()
 	}
+	t.pose.rotation = euler(t.angles, t.order)
 	return t
 }
 
 // turn is the rotation alone.
-func (t *transform) turn() affine { return t.before.mul(euler(t.rotation, t.order)).mul(t.after) }
+func (t *transform) turn(p pose) affine { return t.before.mul(p.rotation).mul(t.after) }
 
 // local is the whole chain.
-func (t *transform) local() affine {
-	m := translation(t.translation.add(t.rotationOffset).add(t.rotationPivot)).mul(t.turn())
+func (t *transform) local(p pose) affine {
+	m := translation(p.translation.add(t.rotationOffset).add(t.rotationPivot)).mul(t.turn(p))
 	m = m.mul(translation(t.scalingOffset.add(t.scalingPivot).sub(t.rotationPivot)))
-	return m.mul(scaling(t.scaling)).mul(translation(t.scalingPivot.times(-1)))
+	return m.mul(scaling(p.scaling)).mul(translation(t.scalingPivot.times(-1)))
 }
 
 // world places a model that inherits from a parent; scale is the parent's own (the SDK's CalculateGlobalTransform).
-func (t *transform) world(parent affine, scale vec3) affine {
-	local := t.local()
+func (t *transform) world(p pose, parent affine, scale vec3) affine {
+	local := t.local(p)
 	if t.inherit == inheritRSrs {
 		return parent.mul(local)
 	}
@@ -64,7 +72,7 @@ func (t *transform) world(parent affine, scale vec3) affine {
 		}
 		stretch = stretch.mul(undo)
 	}
-	w := rotation.mul(t.turn()).mul(stretch).mul(scaling(t.scaling))
+	w := rotation.mul(t.turn(p)).mul(stretch).mul(scaling(p.scaling))
 	at := parent.point(local.column(3))
 	w[9], w[10], w[11] = at[0], at[1], at[2]
 	return w
