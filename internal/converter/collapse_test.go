@@ -84,7 +84,7 @@ func TestCollapseFreezesWhatMoves(t *testing.T) {
 	}
 	m.Measure()
 	notes := collapse(m)
-	if len(notes) != 2 || notes[0].Text() != "A model without a scene graph does not move: 1 animations" {
+	if len(notes) != 2 || notes[0].Text() != "A model without a scene graph does not move (1 animations)" {
 		t.Errorf("warnings %v", notes)
 	}
 	got, _ := corners(m)

@@ -47,6 +47,13 @@ func Run(ctx context.Context, job child.Job, progress func(child.Progress)) (chi
 	return c.finish(err), nil
 }
 
+// Exceeded is the result of a conversion that was ended by a limit, whose files it writes.
+func Exceeded(job child.Job, limit string) child.Result {
+	c := conversion{job: job}
+	c.info.Files.Input = path.Base(job.InputFile)
+	return c.failed(child.Report{}, &failure{child.KindResources, child.Resources(limit)})
+}
+
 // failure is why a conversion failed.
 type failure struct {
 	kind child.Kind

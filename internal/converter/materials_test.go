@@ -222,7 +222,7 @@ func TestLimitMaterials(t *testing.T) {
 		t.Errorf("%v", notes)
 	}
 	notes := limitMaterials(m, 20)
-	if len(notes) != 1 || len(m.Materials) > 20 || notes[0].Text() != "Too many materials: materials 40, limit 20" {
+	if len(notes) != 1 || len(m.Materials) > 20 || notes[0].Text() != "Too many materials (materials 40, limit 20)" {
 		t.Errorf("%v, %d materials", notes, len(m.Materials))
 	}
 	for i, mesh := range m.Meshes {

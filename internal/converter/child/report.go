@@ -43,17 +43,24 @@ type Detail struct {
 	Value string `json:"value"`
 }
 
-// Text is the note as a line for people.
+// Text is the note as a sentence for people.
 func (n Note) Text() string {
-	text := n.Title
-	for i, d := range n.Details {
-		text += []string{": ", ", "}[min(i, 1)]
-		if len(n.Details) > 1 {
-			text += d.Name + " "
-		}
-		text += d.Value
+	title, end := strings.TrimSuffix(n.Title, "."), ""
+	if title != n.Title {
+		end = "."
 	}
-	return text
+	if len(n.Details) == 0 {
+		return n.Title
+	}
+	var details []string
+	for _, d := range n.Details {
+		value := strings.TrimSuffix(d.Value, ".")
+		if len(n.Details) > 1 {
+			value = d.Name + " " + value
+		}
+		details = append(details, value)
+	}
+	return title + " (" + strings.Join(details, ", ") + ")" + end
 }
 
 // Report is the content of result.json (product features C6).

@@ -193,7 +193,7 @@ func (p *process) explain(ctx context.Context, state *os.ProcessState, waited er
 	limits := p.job.Limits
 	switch reason := ended(state); {
 	case ctx.Err() != nil:
-		note.Details = []Detail{{"limit", fmt.Sprintf("a time of %v", limits.Wall)}}
+		note.Details = []Detail{{"limit", fmt.Sprintf("%v in all", limits.Wall)}}
 	case limits.CPU > 0 && state.SystemTime()+state.UserTime() >= limits.CPU:
 		note.Details = []Detail{{"limit", fmt.Sprintf("%v of processor time", limits.CPU)}}
 	case p.log.outOfMemory() || reason == killed:
@@ -267,7 +267,7 @@ func (t *tail) last(n int) string { return string(t.kept[max(0, len(t.kept)-n):]
 // outOfMemory knows what the runtimes of Go and C say as they give up; they exit as after any other crash.
 func (t *tail) outOfMemory() bool {
 	text := string(t.kept)
-	for _, s := range []string{"runtime: out of memory", "runtime: cannot allocate memory", "cannot allocate memory", "pthread_create failed", "std::bad_alloc"} {
+	for _, s := range []string{"out of memory", "cannot allocate memory", "pthread_create failed"} {
 		if strings.Contains(text, s) {
 			return true
 		}
