@@ -202,7 +202,7 @@ func (a *attempt) convert() outcome {
 	switch {
 	case out.err == nil:
 		t.log.Info("succeeded")
-	case context.Cause(ctx) == errTimeLimit && a.ctx.Err() == nil:
+	case errors.Is(context.Cause(ctx), errTimeLimit) && a.ctx.Err() == nil:
 		out = outcome{err: arr.Errorf(arr.CodeConversionFailed,
 			"The conversion took longer than the %v that it may. Check logs in output container for details.", a.q.c.TimeLimit)}
 	}

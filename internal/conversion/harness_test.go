@@ -204,6 +204,13 @@ func (c *converter) Convert(ctx context.Context, j child.Job, log io.Writer, pro
 	return succeed(j)
 }
 
+// now is how many jobs run, and how many ever ran at a time.
+func (c *converter) now() (running, most int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.running, c.most
+}
+
 func wait(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-time.After(d):

@@ -46,7 +46,7 @@ func TestCreate(t *testing.T) {
 			}
 		}
 		_, _, err = s.Create(t.Context(), keyOf("a"), settings(func(s *arr.ConversionSettings) { s.Output.BlobPrefix = "x" }), secrets)
-		if arr.CodeOf(err) != arr.CodeConflict || err.(*arr.Error).Message != "A resource already exists under the given ID." {
+		if err == nil || err.Error() != "Conflict: A resource already exists under the given ID." {
 			t.Errorf("other settings: %v", err)
 		}
 		rec, err := s.store.Get(t.Context(), keyOf("a"))

@@ -187,11 +187,12 @@ func (q *Queue) compare(ctx context.Context) error {
 		q.mu.Lock()
 		a := q.running[key]
 		switch wanted := !unknown && !rec.Status.Terminal(); {
-		case a != nil && !(wanted && rec.CreatedAt.Equal(a.rec.CreatedAt)):
+		case a != nil && wanted && rec.CreatedAt.Equal(a.rec.CreatedAt):
+		case a != nil:
 			a.cancel(errSuperseded) // and its end notifies
-		case a == nil && wanted:
+		case wanted:
 			q.waiting[key] = rec
-		case a == nil:
+		default:
 			if _, waited := q.waiting[key]; waited && !unknown { // cancelled before its turn
 				q.c.Metrics.Ended(rec.Status, codeOf(rec.Error), 0)
 			}
