@@ -1,6 +1,7 @@
 package arr
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -94,8 +95,8 @@ func TestNormalizeRefuses(t *testing.T) {
 	f := func(target string, edit func(*ConversionSettings)) {
 		t.Helper()
 		got, err := settings(edit).Normalize()
-		e, ok := err.(*Error)
-		if !ok || e.Code != CodeBadRequest || e.Target != target || got != (ConversionSettings{}) {
+		var e *Error
+		if !errors.As(err, &e) || e.Code != CodeBadRequest || e.Target != target || got != (ConversionSettings{}) {
 			t.Errorf("got %+v, %v", got, err)
 		}
 		if strings.Contains(err.Error(), "hush") {
