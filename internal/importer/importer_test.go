@@ -12,6 +12,7 @@ import (
 	"testing/fstest"
 
 	"github.com/heliograph/heliograph/internal/geom"
+	"github.com/heliograph/heliograph/internal/scene"
 )
 
 func TestPhong(t *testing.T) {
@@ -41,7 +42,7 @@ func TestTextureBomb(t *testing.T) {
 	root := fstest.MapFS{"a.png": {Data: b.Bytes()}, "b.png": {Data: b.Bytes()}}
 	var w Warnings
 	x := NewTextures(Source{Root: root, Name: "a.obj"}, Options{MemoryBudget: 12_500_000}, 0, &w)
-	if first := x.Load("a.png"); first == nil || x.Load("a.png") != first || x.Load("b.png") != nil {
+	if first := x.Load("a.png", "m"); first == nil || x.Load("a.png", "m") != first || x.Load("b.png", "m") != nil {
 		t.Error("not just the first of two images fits")
 	}
 	for range 2 {
@@ -51,6 +52,41 @@ func TestTextureBomb(t *testing.T) {
 	}
 	if l := w.List(); len(l) != 2 || !strings.Contains(l[0], "memory allowed") {
 		t.Errorf("warnings %q", l)
+	}
+}
+
+// TestTextureLookup: the longest end of a path that exists counts, nothing outside of the root is read, and what is missing
+// is listed with the materials that name it.
+func TestTextureLookup(t *testing.T) {
+	file := func(w int) *fstest.MapFile {
+		var b bytes.Buffer
+		if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, w, 1))); err != nil {
+			t.Fatal(err)
+		}
+		return &fstest.MapFile{Data: b.Bytes()}
+	}
+	root := fstest.MapFS{"m/a.png": file(1), "m/tex/a.png": file(2), "m/work/tex/a.png": file(3), "b c.png": file(4), "m/tex": {Mode: 0o755 | 1<<31}}
+	for name, width := range map[string]int{
+		"a.png": 1, "tex/a.png": 2, `C:\work\tex\a.png`: 3, "/home/work/tex/a.png": 3, `..\..\other\tex\a.png`: 2, `D:\none\a.png`: 1,
+		"../b c.png": 4, "../b%20c.png": 4, "b c.png": 0, "../../m/a.png": 1, "none.png": 0, "": 0, "///": 0, "http://host/m/a.png": 0, "..": 0,
+	} {
+		var w Warnings
+		x := NewTextures(Source{Root: root, Name: "m/model.fbx"}, Options{}, 0, &w)
+		im := x.Load(name, "red")
+		if im == nil && width != 0 || im != nil && im.Rect.Dx() != width {
+			t.Errorf("%q: %v, want a width of %d; %q", name, im, width, w.List())
+		}
+		if im == nil && len(w.List()) != 1 {
+			t.Errorf("%q: warnings %q", name, w.List())
+		}
+	}
+	var w Warnings
+	x := NewTextures(Source{Root: root, Name: "m/model.fbx"}, Options{}, 0, &w)
+	for _, material := range []string{"red", "blue", "red"} {
+		x.Load("none.png", material)
+	}
+	if m := x.Missing(); len(m) != 2 || m[1] != (scene.MissingTexture{Texture: "none.png", Material: "blue"}) || len(w.List()) != 1 {
+		t.Errorf("missing %v, warnings %q", m, w.List())
 	}
 }
 

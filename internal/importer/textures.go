@@ -4,8 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"io/fs"
+	"net/url"
 	"path"
 	"strings"
+
+	"github.com/heliograph/heliograph/internal/scene"
 )
 
 // NoTransform is the matrix of a scene.TextureRef whose UVs are used as they are.
@@ -19,34 +23,52 @@ type Textures struct {
 	budget   Budget
 	warnings *Warnings
 	images   map[string]*image.NRGBA
+	absent   map[string]bool // names that lead to no file
+	missing  []scene.MissingTexture
 }
 
 // NewTextures returns a loader for a model whose main file has so many bytes.
 func NewTextures(src Source, opts Options, input int64, w *Warnings) *Textures {
-	t := &Textures{src: src, left: opts.memory() - input, warnings: w, images: map[string]*image.NRGBA{}}
+	t := &Textures{src: src, left: opts.memory() - input, warnings: w, images: map[string]*image.NRGBA{}, absent: map[string]bool{}}
 	t.budget.Set(ImageBudget(opts.memory(), input))
 	return t
 }
 
-// Load returns the image of that name, nil where there is none. An absolute path, which is that of the author's machine,
-// means the file of that name beside the model.
-func (t *Textures) Load(name string) *image.NRGBA {
+// Load returns the image that a material names, nil where there is none. The name is a path as the author's machine had it:
+// of its ever shorter ends, relative to the folder of the model, the longest that exists counts (product features C2).
+func (t *Textures) Load(name, material string) *image.NRGBA {
+	if t.absent[name] {
+		t.miss(name, material)
+	}
 	if im, ok := t.images[name]; ok {
 		return im
 	}
 	t.images[name] = nil
-	file := strings.ReplaceAll(name, `\`, "/")
-	if path.IsAbs(file) || len(file) > 2 && file[1] == ':' {
-		file = path.Base(file)
-	}
-	data, err := t.src.Resolve(file, t.left)
+	data, err := t.find(name)
 	if errors.Is(err, ErrNoFile) {
+		t.absent[name] = true
+		t.miss(name, material)
 		t.warnings.Add(fmt.Sprintf("Missing texture: %.200q is not beside the model.", name))
 		return nil
 	}
-	var im *image.NRGBA
 	if err == nil {
 		t.left -= int64(len(data))
+	}
+	return t.decode(name, data, err)
+}
+
+// Embedded returns the image of a file that the model itself holds under a name.
+func (t *Textures) Embedded(name string, data []byte) *image.NRGBA {
+	if im, ok := t.images[name]; ok {
+		return im
+	}
+	t.images[name] = nil
+	return t.decode(name, data, nil)
+}
+
+func (t *Textures) decode(name string, data []byte, err error) *image.NRGBA {
+	var im *image.NRGBA
+	if err == nil {
 		im, err = DecodeImage(data, &t.budget)
 	}
 	if err != nil {
@@ -55,6 +77,53 @@ func (t *Textures) Load(name string) *image.NRGBA {
 	}
 	t.images[name] = im
 	return im
+}
+
+// Missing lists the textures that were not there, once for each material that names them.
+func (t *Textures) Missing() []scene.MissingTexture { return t.missing }
+
+func (t *Textures) miss(name, material string) {
+	m := scene.MissingTexture{Texture: name, Material: material}
+	for _, have := range t.missing {
+		if have == m {
+			return
+		}
+	}
+	if len(t.missing) < maxWarnings {
+		t.missing = append(t.missing, m)
+	}
+}
+
+// maxParts is how many folders of a path are tried.
+const maxParts = 32
+
+// find reads the file that a path leads to.
+func (t *Textures) find(name string) ([]byte, error) {
+	if strings.Contains(name, "://") || strings.HasPrefix(name, "data:") {
+		return t.src.Resolve(name, t.left)
+	}
+	names := []string{name}
+	if plain, err := url.PathUnescape(name); err == nil && plain != name {
+		names = append(names, plain) // some exporters escape
+	}
+	for _, n := range names {
+		n = strings.ReplaceAll(n, `\`, "/")
+		if len(n) > 1 && n[1] == ':' { // a drive
+			n = n[2:]
+		}
+		parts := strings.FieldsFunc(n, func(r rune) bool { return r == '/' })
+		for i := max(0, len(parts)-maxParts); i < len(parts); i++ {
+			full := path.Join(path.Dir(t.src.Name), path.Join(parts[i:]...))
+			if !fs.ValidPath(full) || full == "." {
+				continue // it leads out of the root
+			}
+			data, err := t.src.Read(full, t.left)
+			if !errors.Is(err, ErrNoFile) {
+				return data, err
+			}
+		}
+	}
+	return nil, ErrNoFile
 }
 
 // Derive returns the image that f makes of others, of so many pixels; nil with a warning where it would take too much.

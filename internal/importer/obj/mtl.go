@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"math"
 	"strconv"
 	"strings"
 
@@ -45,8 +44,9 @@ type materials struct {
 	placed    map[textureKey]*scene.Texture
 	textures  *importer.Textures
 	warnings  *importer.Warnings
-	libraries bool // the file names some
-	colored   bool // vertices have colours
+	building  string // name of the material at hand
+	libraries bool   // the file names some
+	colored   bool   // vertices have colours
 }
 
 // textureKey is what makes a texture, so that materials share it.
@@ -255,6 +255,7 @@ func (m *materials) get(name string) *scene.Material {
 		return made
 	}
 	made := importer.PlainMaterial(m.colored)
+	m.building = name
 	if d := m.defined[name]; d != nil {
 		made = m.build(d)
 	} else if name != "" && m.libraries {
@@ -330,7 +331,7 @@ func (m *materials) image(at *mapping) *image.NRGBA {
 	if at == nil {
 		return nil
 	}
-	return m.textures.Load(at.file)
+	return m.textures.Load(at.file, m.building)
 }
 
 // ref places an image, nil = none. The options are for V up, texture coordinates have it down: v' = 1 - (s (1 - v) + o).
@@ -364,7 +365,7 @@ func (m *materials) metalRough(out *scene.Material, d *definition, metallic, rou
 	constant := func(x float32) uint8 { return uint8(255*max(0, min(1, x)) + 0.5) }
 	r, b := constant(*roughness), constant(*metallic)
 	name := fmt.Sprintf("%s with %s, %d %d", d.roughnessMap.name(), d.metallicMap.name(), r, b)
-	packed := m.combine(name, rough, metal, func(x, y [4]uint8) [4]uint8 {
+	packed := m.textures.Combine(name, rough, metal, func(x, y [4]uint8) [4]uint8 {
 		p := [4]uint8{0, r, b, 255}
 		if rough != nil {
 			p[1] = x[0]
@@ -387,40 +388,13 @@ func (at *mapping) name() string {
 	return at.file
 }
 
-// combine makes an image of the size of the larger of two, either of which may be nil, and white then.
-func (m *materials) combine(name string, a, b *image.NRGBA, f func(a, b [4]uint8) [4]uint8) *image.NRGBA {
-	w, h := 0, 0
-	for _, im := range []*image.NRGBA{a, b} {
-		if im != nil && im.Rect.Dx()*im.Rect.Dy() > w*h {
-			w, h = im.Rect.Dx(), im.Rect.Dy()
-		}
-	}
-	at := func(im *image.NRGBA, x, y int) (p [4]uint8) {
-		if im == nil {
-			return [4]uint8{255, 255, 255, 255}
-		}
-		copy(p[:], im.Pix[im.PixOffset(x*im.Rect.Dx()/w, y*im.Rect.Dy()/h):])
-		return p
-	}
-	return m.textures.Derive(name, w*h, func() *image.NRGBA {
-		out := image.NewNRGBA(image.Rect(0, 0, w, h))
-		for y := range h {
-			for x := range w {
-				p := f(at(a, x, y), at(b, x, y))
-				copy(out.Pix[out.PixOffset(x, y):], p[:])
-			}
-		}
-		return out
-	})
-}
-
 // withAlpha joins a colour and an opacity, which is the alpha of its map or, where that is opaque, its red.
 func (m *materials) withAlpha(d *definition, rgb, opacity *image.NRGBA) *image.NRGBA {
 	channel := 3
 	if opacity.Opaque() {
 		channel = 0
 	}
-	return m.combine(d.diffuseMap.name()+" with opacity "+d.opacityMap.file, rgb, opacity, func(a, b [4]uint8) [4]uint8 {
+	return m.textures.Combine(d.diffuseMap.name()+" with opacity "+d.opacityMap.file, rgb, opacity, func(a, b [4]uint8) [4]uint8 {
 		return [4]uint8{a[0], a[1], a[2], b[channel]}
 	})
 }
@@ -430,56 +404,17 @@ func (m *materials) opaque(name string, im *image.NRGBA) *image.NRGBA {
 	if im.Opaque() {
 		return im
 	}
-	return m.combine(name+" without alpha", im, nil, func(a, _ [4]uint8) [4]uint8 { return [4]uint8{a[0], a[1], a[2], 255} })
+	return m.textures.Combine(name+" without alpha", im, nil, func(a, _ [4]uint8) [4]uint8 { return [4]uint8{a[0], a[1], a[2], 255} })
 }
 
-// bump sets the normal map. A grey bump map is a height map, and becomes one; programs also give normal maps as map_Bump.
+// bump sets the normal map.
 func (m *materials) bump(out *scene.Material, d *definition) {
 	if im := m.image(d.normalMap); im != nil {
 		out.NormalTex = m.ref(d.normalMap, im)
 		return
 	}
-	im := m.image(d.bumpMap)
-	if im == nil {
-		return
+	if im := m.image(d.bumpMap); im != nil {
+		im, out.NormalScale = m.textures.Bump(d.bumpMap.file, im, d.bumpMap.multiplier)
+		out.NormalTex = m.ref(d.bumpMap, im)
 	}
-	multiplier := d.bumpMap.multiplier
-	if grey(im) {
-		name := fmt.Sprintf("%s as normals, %g", d.bumpMap.file, multiplier)
-		im = m.textures.Derive(name, im.Rect.Dx()*im.Rect.Dy(), func() *image.NRGBA { return slopes(im, multiplier) })
-	} else {
-		out.NormalScale = multiplier
-	}
-	out.NormalTex = m.ref(d.bumpMap, im)
-}
-
-func grey(im *image.NRGBA) bool {
-	for i := 0; i+3 < len(im.Pix); i += 4 {
-		if lo, hi := min(im.Pix[i], im.Pix[i+1], im.Pix[i+2]), max(im.Pix[i], im.Pix[i+1], im.Pix[i+2]); hi-lo > 8 { // JPEG
-			return false
-		}
-	}
-	return true
-}
-
-// slopes makes a tangent-space normal map out of heights, by central differences with repetition. A full step of the
-// height over one texel, times the multiplier, is a slope of 4.
-func slopes(h *image.NRGBA, multiplier float32) *image.NRGBA {
-	const steepness = 4
-	w, n := h.Rect.Dx(), h.Rect.Dy()
-	at := func(x, y int) float32 { return float32(h.Pix[h.PixOffset((x+w)%w, (y+n)%n)]) / 255 }
-	out := image.NewNRGBA(image.Rect(0, 0, w, n))
-	for y := range n {
-		for x := range w {
-			du := (at(x+1, y) - at(x-1, y)) / 2 * steepness * multiplier
-			dv := (at(x, y-1) - at(x, y+1)) / 2 * steepness * multiplier // V of a normal map is up
-			v := importer.Unit(geom.Vec3{-du, -dv, 1})
-			p := out.Pix[out.PixOffset(x, y):]
-			for c := range v {
-				p[c] = uint8(math.Round(float64(v[c]*127.5 + 127.5)))
-			}
-			p[3] = 255
-		}
-	}
-	return out
 }

@@ -384,6 +384,6 @@ func (r *reader) model(ctx context.Context, src importer.Source) (*scene.Model, 
 		mesh.Primitives = append(mesh.Primitives, r.soup.Primitive(materials.get(p.material), p.ranges...))
 		p.ranges = nil
 	}
-	m.Warnings = r.warnings.List()
+	m.Warnings, m.MissingTextures = r.warnings.List(), materials.textures.Missing()
 	return m, importer.Finish(m)
 }

@@ -325,7 +325,7 @@ func TestMissingFiles(t *testing.T) {
 	files := fstest.MapFS{"sub/broken.png": {Data: []byte("\x89PNG\r\n\x1a\nrest")}}
 	for mtl, says := range map[string]string{
 		"newmtl m\nmap_Kd none.png":                 `Missing texture: "none.png"`,
-		"newmtl m\nmap_Kd ../../../etc/passwd":      "leads out of the model's folder",
+		"newmtl m\nmap_Kd ../../../etc/passwd":      `Missing texture: "../../../etc/passwd"`,
 		"newmtl m\nmap_Kd http://169.254.169.254/x": "not to a URL",
 		"newmtl m\nmap_Kd broken.png":               "cannot be decoded",
 		"newmtl other":                              `Missing material: "m"`,
