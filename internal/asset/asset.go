@@ -96,27 +96,26 @@ type Info struct {
 
 // Counts counts what is in an asset.
 type Counts struct {
-	Nodes            int   `json:"nodes"`
-	Meshes           int   `json:"meshes"`
-	Primitives       int   `json:"primitives"`
-	Geometries       int   `json:"geometries"` // distinct ones
-	Materials        int   `json:"materials"`
-	Textures         int   `json:"textures"`
-	Skins            int   `json:"skins"`
-	Animations       int   `json:"animations"`
-	Variants         int   `json:"variants"`
-	Triangles        int64 `json:"triangles"`       // at full detail, of all mesh instances
-	Points           int64 `json:"points"`          // the same for points
-	StoredTriangles  int64 `json:"storedTriangles"` // at full detail, every geometry once
-	StoredPoints     int64 `json:"storedPoints"`
-	AllTriangles     int64 `json:"allTriangles"` // of all levels of detail, every geometry once
-	Clusters         int   `json:"clusters"`
-	Groups           int   `json:"groups"`
-	MetadataEntries  int   `json:"metadataEntries"`
-	CollisionMeshes  int   `json:"collisionMeshes"`
-	DeformingMeshes  int   `json:"deformingPrimitives"`
-	InstancedMeshes  int   `json:"meshInstances"`
-	MaxHierarchyDeep int   `json:"maxNodeDepth"`
+	Nodes           int   `json:"nodes"`
+	Meshes          int   `json:"meshes"`
+	Primitives      int   `json:"primitives"`
+	Geometries      int   `json:"geometries"` // distinct ones
+	Materials       int   `json:"materials"`
+	Textures        int   `json:"textures"`
+	Skins           int   `json:"skins"`
+	Animations      int   `json:"animations"`
+	Variants        int   `json:"variants"`
+	Triangles       int64 `json:"triangles"`       // at full detail, of all mesh instances
+	Points          int64 `json:"points"`          // the same for points
+	StoredTriangles int64 `json:"storedTriangles"` // at full detail, every geometry once
+	StoredPoints    int64 `json:"storedPoints"`
+	AllTriangles    int64 `json:"allTriangles"` // of all levels of detail, every geometry once
+	Clusters        int   `json:"clusters"`
+	Groups          int   `json:"groups"`
+	MetadataEntries int   `json:"metadataEntries"`
+	CollisionMeshes int   `json:"collisionMeshes"`
+	Deforming       int   `json:"deformingGeometries"`
+	MeshInstances   int   `json:"meshInstances"`
 }
 
 // PageCounts describes the pages of geometry.
@@ -144,4 +143,3 @@ type TextureInfo struct {
 	Levels int    `json:"levels"`
 	Bytes  int64  `json:"bytes"`
 }
-
