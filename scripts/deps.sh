@@ -39,7 +39,13 @@ if [ ${#need[@]} -gt 0 ]; then
 fi
 
 # npm packages: only when the lock file changed since the last install.
-if [ -f web/package-lock.json ] && ! cmp -s web/package-lock.json web/node_modules/.heliograph-lock 2>/dev/null; then
-	(cd web && npm ci --no-audit --no-fund --silent)
-	cp web/package-lock.json web/node_modules/.heliograph-lock
+npm_ci() { # npm_ci DIRECTORY
+	if [ -f "$1/package-lock.json" ] && ! cmp -s "$1/package-lock.json" "$1/node_modules/.heliograph-lock" 2>/dev/null; then
+		(cd "$1" && npm ci --no-audit --no-fund --silent)
+		cp "$1/package-lock.json" "$1/node_modules/.heliograph-lock"
+	fi
+}
+npm_ci web
+if [ "${1:-all}" = all ]; then
+	npm_ci test/storage/azurite
 fi
