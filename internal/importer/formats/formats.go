@@ -8,8 +8,10 @@ import (
 	"strings"
 
 	"github.com/heliograph/heliograph/internal/importer"
+	"github.com/heliograph/heliograph/internal/importer/e57"
 	"github.com/heliograph/heliograph/internal/importer/fbx"
 	"github.com/heliograph/heliograph/internal/importer/gltf"
+	"github.com/heliograph/heliograph/internal/importer/las"
 	"github.com/heliograph/heliograph/internal/importer/obj"
 	"github.com/heliograph/heliograph/internal/importer/ply"
 	"github.com/heliograph/heliograph/internal/importer/stl"
@@ -34,6 +36,8 @@ func All() []Format {
 		{Name: "OBJ", Extensions: []string{".obj"}, Open: obj.Open},
 		{Name: "STL", Extensions: []string{".stl"}, SingleFile: true, Open: stl.Open},
 		{Name: "PLY", Extensions: []string{".ply"}, Open: ply.Open},
+		{Name: "E57", Extensions: []string{".e57"}, SingleFile: true, PointCloud: true, Open: e57.Open},
+		{Name: "LAS and LAZ", Extensions: []string{".las", ".laz"}, SingleFile: true, PointCloud: true, Open: las.Open},
 		{Name: "XYZ", Extensions: []string{".xyz", ".pts", ".txt", ".asc", ".csv"}, SingleFile: true, PointCloud: true, Open: xyz.Open},
 	}
 }
