@@ -8,7 +8,7 @@ import (
 
 	"github.com/heliograph/heliograph/internal/asset"
 	"github.com/heliograph/heliograph/internal/importer"
-	"github.com/heliograph/heliograph/internal/importer/formats"
+	"github.com/heliograph/heliograph/internal/importer/gltf"
 	"github.com/heliograph/heliograph/internal/scene"
 	"github.com/heliograph/heliograph/internal/testassets"
 )
@@ -17,11 +17,7 @@ import (
 func load(tb testing.TB, name string) *scene.Model {
 	tb.Helper()
 	path := testassets.Path(tb, name)
-	f, ok := formats.Of(path)
-	if !ok {
-		tb.Fatalf("no importer for %s", name)
-	}
-	m, err := f.Open(tb.Context(), importer.Source{Root: os.DirFS(filepath.Dir(path)), Name: filepath.Base(path)}, importer.Options{})
+	m, err := gltf.Open(tb.Context(), importer.Source{Root: os.DirFS(filepath.Dir(path)), Name: filepath.Base(path)}, importer.Options{})
 	if err != nil {
 		tb.Fatal(err)
 	}
