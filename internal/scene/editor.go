@@ -69,6 +69,24 @@ func (e *Editor) AddModel(m *Model) (ModelID, EntityID) {
 	return p.id, p.first
 }
 
+// ReplaceModel puts m in the place of a model with the same hierarchy of nodes, such as another form of the same meshes. All
+// entities keep their ids, transforms and switches.
+func (e *Editor) ReplaceModel(id ModelID, m *Model) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, p := range e.models {
+		if p.id != id {
+			continue
+		}
+		if !p.replace(m) {
+			return arr.Errorf(arr.CodeConflict, "The nodes of model %d are others than those of its replacement.", id)
+		}
+		e.version.Add(1)
+		return nil
+	}
+	return arr.Errorf(arr.CodeNotFound, "There is no model %d.", id)
+}
+
 // RemoveModel takes a model and all its entities out of the scene.
 func (e *Editor) RemoveModel(id ModelID) error {
 	e.mu.Lock()

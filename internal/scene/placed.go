@@ -59,6 +59,23 @@ func place(id ModelID, m *Model, first EntityID) *placed {
 	return p
 }
 
+// replace makes m the model, unless its nodes are others.
+func (p *placed) replace(m *Model) bool {
+	q := place(p.id, m, p.first)
+	if len(q.node) != len(p.node) {
+		return false
+	}
+	for i := range q.node {
+		if q.parent[i] != p.parent[i] || q.name(int32(i)) != p.name(int32(i)) && i > 0 || (q.mesh(int32(i)) == nil) != (p.mesh(int32(i)) == nil) {
+			return false
+		}
+	}
+	m2 := *m
+	m2.Name = p.model.Name
+	p.node, p.model, p.stale = q.node, &m2, true
+	return true
+}
+
 func (p *placed) setLocal(i int32, local geom.Mat4) {
 	p.local[i] = local
 	if len(p.moved) == 0 || p.moved[len(p.moved)-1] != i {

@@ -54,8 +54,8 @@ type load struct {
 
 // loads runs the loads of a session one after the other, beside rendering.
 type loads struct {
-	open  func(ctx context.Context, uri string, p loader.Progress) (*scene.Model, error)
-	place func(ctx context.Context, m *scene.Model, progress func(done float64)) (scene.ModelID, scene.EntityID, error)
+	open  func(ctx context.Context, uri string, p loader.Progress) (*loader.Loaded, error)
+	place func(ctx context.Context, m *loader.Loaded, progress func(done float64)) (scene.ModelID, scene.EntityID, error)
 	log   *slog.Logger
 
 	queue chan *load
@@ -66,8 +66,8 @@ type loads struct {
 	order []string // of known, oldest first
 }
 
-func newLoads(open func(context.Context, string, loader.Progress) (*scene.Model, error),
-	place func(context.Context, *scene.Model, func(float64)) (scene.ModelID, scene.EntityID, error), log *slog.Logger,
+func newLoads(open func(context.Context, string, loader.Progress) (*loader.Loaded, error),
+	place func(context.Context, *loader.Loaded, func(float64)) (scene.ModelID, scene.EntityID, error), log *slog.Logger,
 ) *loads {
 	return &loads{open: open, place: place, log: log, queue: make(chan *load, maxWaitingLoads), known: map[string]*load{}}
 }
@@ -130,11 +130,11 @@ func (l *loads) run(ctx context.Context, ld *load) {
 	started := time.Now()
 	p := l.progress(ld)
 	log := l.log.With("load", ld.status.ID, "uri", ld.status.URI)
-	m, err := l.open(ctx, ld.uri, p)
+	opened, err := l.open(ctx, ld.uri, p)
 	var id scene.ModelID
 	var root scene.EntityID
 	if err == nil {
-		id, root, err = l.place(ctx, m, func(done float64) { p(loader.StagePrepare, done) })
+		id, root, err = l.place(ctx, opened, func(done float64) { p(loader.StagePrepare, done) })
 	}
 	if err != nil {
 		if ctx.Err() != nil {
@@ -150,6 +150,7 @@ func (l *loads) run(ctx context.Context, ld *load) {
 		l.change(ld, func(s *loadStatus) { s.State, s.Error = loadFailed, e })
 		return
 	}
+	m := opened.Model
 	log.Info("model loaded", "model", id, "triangles", m.Triangles, "warnings", len(m.Warnings), "took", time.Since(started))
 	l.change(ld, func(s *loadStatus) {
 		s.State, s.Stage, s.Done = loadDone, loader.StagePrepare, 1

@@ -9,6 +9,7 @@ import (
 	"github.com/heliograph/heliograph/internal/geom"
 	"github.com/heliograph/heliograph/internal/scene"
 	"github.com/heliograph/heliograph/internal/streampb"
+	"github.com/heliograph/heliograph/internal/worker/loader"
 )
 
 // pickTimeout bounds how long a viewer's messages wait for the frame loop to answer a pick.
@@ -112,6 +113,7 @@ func (s *Session) unload(id scene.ModelID) error {
 		return err
 	}
 	s.frames.Exclusive(func() { engine.Forget(gone) })
+	s.models.close(id)
 	s.frames.Wake()
 	return nil
 }
@@ -145,21 +147,28 @@ func (s *Session) load(uri string, v *viewer, requestID uint32) (string, error) 
 	})
 }
 
-// place shows a loaded model once the engine can draw it.
-func (s *Session) place(ctx context.Context, m *scene.Model, progress func(float64)) (scene.ModelID, scene.EntityID, error) {
-	if err := s.loader.CheckBudget(s.editor.Snapshot().Triangles, m.Triangles); err != nil {
-		return 0, 0, err
+// place shows a loaded model once the engine can draw it. It closes the model if that fails.
+func (s *Session) place(ctx context.Context, m *loader.Loaded, progress func(float64)) (scene.ModelID, scene.EntityID, error) {
+	err := s.loader.CheckBudget(s.editor.Snapshot().Triangles, m.Model.Triangles)
+	if err == nil {
+		err = s.prepare(ctx, m.Model, progress)
 	}
-	engine, err := s.engine()
 	if err != nil {
+		m.Close()
 		return 0, 0, err
 	}
-	if err := engine.Prepare(ctx, m, progress); err != nil {
-		return 0, 0, err
-	}
-	id, root := s.editor.AddModel(m)
+	id, root := s.editor.AddModel(m.Model)
+	s.models.add(id, m)
 	s.frames.Wake()
 	return id, root, nil
+}
+
+func (s *Session) prepare(ctx context.Context, m *scene.Model, progress func(float64)) error {
+	engine, err := s.engine()
+	if err != nil {
+		return err
+	}
+	return engine.Prepare(ctx, m, progress)
 }
 
 func sceneInfo(s *scene.Snapshot) *streampb.SceneInfo {

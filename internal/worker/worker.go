@@ -59,6 +59,7 @@ type Session struct {
 	editor   *scene.Editor
 	loader   *loader.Loader
 	loads    *loads
+	models   *models
 	frames   *frame.Loop
 	hub      *hub
 	still    chan struct{} // held while a snapshot is drawn
@@ -94,9 +95,10 @@ func New(o Options) (*Session, error) {
 		},
 		loader: loader.New(loader.Config{
 			Roots: c.ModelRoots, Hosts: c.ModelHosts, ScratchDir: c.CacheDir, MaxTriangles: c.PrimitiveBudget,
-			MaxBytes: c.MemoryLimit / memoryShare,
+			MaxBytes: c.MemoryLimit / memoryShare, CacheDir: assetCache(c.CacheDir), CacheBytes: c.CacheBytes, Version: o.Version,
 		}),
 	}
+	s.models = newModels(s.improve, o.Log)
 	s.engine = sync.OnceValues(func() (render.Engine, error) {
 		e, err := o.NewEngine()
 		if err == nil {
@@ -156,6 +158,7 @@ func (s *Session) Run(ctx context.Context) error {
 	g.Go(func() error { return s.serve(ctx, p.inspector, s.inspectorRoutes(s.api)) })
 	g.Go(func() error { return s.frames.Run(ctx) })
 	g.Go(func() error { return s.loads.Run(ctx) })
+	g.Go(func() error { return s.models.Run(ctx) })
 	g.Go(func() error {
 		return s.hub.Run(ctx, func() (acceptor, error) {
 			codecs := s.encoders().Available()
@@ -176,6 +179,7 @@ func (s *Session) Run(ctx context.Context) error {
 	if e := s.drawer.Load(); e != nil {
 		err = errors.Join(err, (*e).Close())
 	}
+	s.models.closeAll()
 	if !errors.Is(err, workerrpc.ErrEnded) {
 		return err
 	}

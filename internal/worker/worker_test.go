@@ -140,7 +140,7 @@ func TestLoadByInspector(t *testing.T) {
 		"missing.glb":                        "NotFound",
 		"../x.glb":                           "Forbidden",
 		"https://elsewhere.example/a.glb?s=": "Forbidden",
-		"model.fbx":                          "BadRequest",
+		"model.dae":                          "BadRequest",
 	} {
 		st := b.load(uri)
 		if st.State != loadFailed || string(st.Error.Code) != code {

@@ -16,7 +16,6 @@ import (
 
 	"github.com/heliograph/heliograph/internal/arr"
 	"github.com/heliograph/heliograph/internal/importer"
-	"github.com/heliograph/heliograph/internal/scene"
 )
 
 const (
@@ -58,13 +57,16 @@ func (l *Loader) checkRedirect(r *http.Request, via []*http.Request) error {
 	return l.checkURL(r.URL)
 }
 
-func (l *Loader) loadURL(ctx context.Context, u *url.URL, p Progress) (*scene.Model, error) {
+func (l *Loader) loadURL(ctx context.Context, u *url.URL, p Progress) (*Loaded, error) {
 	open, err := importerOf(u.Path)
-	if err != nil {
+	if err != nil && !isAsset(u.Path) {
 		return nil, err
 	}
 	if err := l.checkURL(u); err != nil {
 		return nil, err
+	}
+	if isAsset(u.Path) {
+		return l.loadAssetURL(ctx, u, p)
 	}
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
@@ -72,19 +74,19 @@ func (l *Loader) loadURL(ctx context.Context, u *url.URL, p Progress) (*scene.Mo
 		ctx: ctx, l: l, main: u, name: strings.TrimPrefix(path.Clean("/"+u.Path), "/"), left: l.cfg.MaxBytes,
 		progress: p, files: map[string]*os.File{},
 	}
-	defer f.close()
 	if _, err := f.get(f.name); err != nil { // first, so that its progress is shown
+		f.close()
 		return nil, err
 	}
-	m, err := open(ctx, importer.Source{Root: f, Name: f.name}, l.options(func(stage string, done float64) {
+	out, err := l.load(ctx, open, importer.Source{Root: f, Name: f.name}, l.options(func(stage string, done float64) {
 		if stage != StageFetch { // that is over, all but the files that the model refers to
 			p(stage, done)
 		}
-	}))
+	}), f.close)
 	if err != nil && f.failed != nil {
 		return nil, f.failed // says more than that a file cannot be read
 	}
-	return m, err
+	return out, err
 }
 
 // fetched is the web server of a model as a file system. A file is downloaded when it is first opened,
@@ -180,7 +182,7 @@ func (f *fetched) download(u *url.URL, report bool) (file *os.File, n int64, err
 	case size > f.left:
 		return nil, 0, f.tooLarge()
 	}
-	file, err = os.CreateTemp(f.l.cfg.ScratchDir, ".fetch-*")
+	file, err = scratchFile(f.l.cfg.ScratchDir)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -189,9 +191,6 @@ func (f *fetched) download(u *url.URL, report bool) (file *os.File, n int64, err
 			file.Close()
 		}
 	}()
-	if err := os.Remove(file.Name()); err != nil {
-		return nil, 0, err
-	}
 	w := writerFunc(func(b []byte) (int, error) {
 		stall.Reset(stallTimeout)
 		k, err := file.Write(b)

@@ -35,7 +35,7 @@ func FuzzLoad(f *testing.F) {
 	l := New(Config{Roots: []string{root}})
 	f.Fuzz(func(t *testing.T, uri string) {
 		m, err := l.Load(t.Context(), uri, noProgress)
-		if err == nil && m.Name == "outside" {
+		if err == nil && m.Model.Name == "outside" {
 			t.Errorf("%q left the root", uri)
 		}
 	})

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/heliograph/heliograph/internal/arr"
+	"github.com/heliograph/heliograph/internal/asset"
 	"github.com/heliograph/heliograph/internal/importer"
 	"github.com/heliograph/heliograph/internal/importer/builtin"
 	"github.com/heliograph/heliograph/internal/importer/formats"
@@ -33,6 +34,9 @@ type Config struct {
 	Roots        []string // directories
 	Hosts        []string // "host", meaning port 443, or "host:port"
 	ScratchDir   string   // for files while they are fetched; "" = the system's
+	CacheDir     string   // for converted models, may be shared; "" = models are not converted
+	CacheBytes   int64    // of converted models; 0 = DefaultCacheBytes
+	Version      string   // of this program: others' conversions are not used
 	MaxBytes     int64    // of one model with the files it refers to, and of what it decodes to; 0 = defaultMaxBytes
 	MaxTriangles int64    // 0 = no limit
 	Transport    http.RoundTripper
@@ -44,6 +48,7 @@ const defaultMaxBytes = 2 << 30
 type Loader struct {
 	cfg    Config
 	client *http.Client
+	cache  *cache // nil: models are not converted
 }
 
 // New returns a loader; it opens nothing.
@@ -51,21 +56,28 @@ func New(c Config) *Loader {
 	if c.MaxBytes == 0 {
 		c.MaxBytes = defaultMaxBytes
 	}
+	if c.CacheBytes == 0 {
+		c.CacheBytes = DefaultCacheBytes
+	}
 	l := &Loader{cfg: c}
+	if c.CacheDir != "" {
+		l.cache = &cache{dir: c.CacheDir, max: c.CacheBytes, version: c.Version}
+	}
 	l.client = &http.Client{Transport: c.Transport, CheckRedirect: l.checkRedirect}
 	return l
 }
 
 // Load loads the model at uri: builtin://NAME, https://HOST/PATH, file:///PATH, or a path, which is relative to one of
-// the roots or absolute and below one. Errors are *arr.Error where uri or the model is at fault.
-func (l *Loader) Load(ctx context.Context, uri string, p Progress) (*scene.Model, error) {
+// the roots or absolute and below one. Assets are opened, other formats imported, or opened from the cache of converted models.
+// Errors are *arr.Error where uri or the model is at fault.
+func (l *Loader) Load(ctx context.Context, uri string, p Progress) (*Loaded, error) {
 	scheme, _, ok := strings.Cut(uri, "://")
 	if !ok {
 		return l.loadFile(ctx, uri, p)
 	}
 	switch strings.ToLower(scheme) {
 	case "builtin":
-		return builtin.Open(ctx, uri, func(done float64) { p(StageDecode, done) })
+		return l.loadBuiltin(ctx, uri, p)
 	case "https":
 		u, err := url.Parse(uri)
 		if err != nil {
@@ -82,10 +94,56 @@ func (l *Loader) Load(ctx context.Context, uri string, p Progress) (*scene.Model
 	return nil, arr.Errorf(arr.CodeBadRequest, "Models cannot be loaded by %q; give builtin://NAME, https://HOST/PATH or a path.", scheme)
 }
 
-// loadFile opens name through os.Root, which follows no link and no ".." out of the root.
-func (l *Loader) loadFile(ctx context.Context, name string, p Progress) (*scene.Model, error) {
-	open, err := importerOf(name)
+// loadBuiltin makes a built-in model, or opens what it was converted to.
+func (l *Loader) loadBuiltin(ctx context.Context, uri string, p Progress) (*Loaded, error) {
+	key := ""
+	if l.cache != nil {
+		key = l.cache.key("builtin", strings.ToLower(uri))
+		if out := l.cached(ctx, key, nil, p); out != nil {
+			return out, nil
+		}
+	}
+	m, err := builtin.Open(ctx, uri, func(done float64) { p(StageDecode, done) })
 	if err != nil {
+		return nil, err
+	}
+	none := func(context.Context) ([]fileSum, error) { return []fileSum{}, nil }
+	return &Loaded{Model: m, convert: l.convertible(m, key, none)}, nil
+}
+
+// load imports a model, or opens what it was converted to. done ends the use of src, also if importing fails.
+func (l *Loader) load(ctx context.Context, open opener, src importer.Source, o importer.Options, done func()) (*Loaded, error) {
+	key, files := "", &recorder{FS: src.Root, names: map[string]bool{}}
+	if l.cache != nil {
+		sum, err := sumFile(ctx, src.Root, src.Name)
+		if err != nil {
+			done()
+			return nil, err
+		}
+		key = l.cache.key(path.Base(src.Name), sum)
+		if out := l.cached(ctx, key, src.Root, o.Progress); out != nil {
+			done()
+			return out, nil
+		}
+		src.Root = files
+	}
+	m, err := open(ctx, src, o)
+	if err != nil {
+		done()
+		return nil, err
+	}
+	sums := func(ctx context.Context) ([]fileSum, error) { return files.sums(ctx, src.Name) }
+	out := &Loaded{Model: m, convert: l.convertible(m, key, sums), close: done}
+	if !out.Convertible() {
+		out.Close() // the model needs nothing more
+	}
+	return out, nil
+}
+
+// loadFile opens name through os.Root, which follows no link and no ".." out of the root.
+func (l *Loader) loadFile(ctx context.Context, name string, p Progress) (*Loaded, error) {
+	open, err := importerOf(name)
+	if err != nil && !isAsset(name) {
 		return nil, err
 	}
 	absolute := filepath.IsAbs(name)
@@ -106,15 +164,24 @@ func (l *Loader) loadFile(ctx context.Context, name string, p Progress) (*scene.
 		if err != nil {
 			continue // a root that is not there, such as an unmounted share, holds no models
 		}
-		defer func() { _ = root.Close() }() // roots are few
+		done := func() { _ = root.Close() }
 		info, err := root.Stat(rel)
 		switch {
 		case err != nil:
+			done()
 			continue // not there, or it leads out of the root: the answer does not tell which
 		case !info.Mode().IsRegular():
+			done()
 			return nil, arr.Errorf(arr.CodeBadRequest, "%q is not a file.", name)
+		case isAsset(name):
+			defer done()
+			file, err := root.Open(rel)
+			if err != nil {
+				return nil, arr.Errorf(arr.CodeNotFound, "%q cannot be opened.", name)
+			}
+			return openAssetFile(ctx, file, p)
 		}
-		return open(ctx, importer.Source{Root: root.FS(), Name: filepath.ToSlash(rel)}, l.options(p))
+		return l.load(ctx, open, importer.Source{Root: root.FS(), Name: filepath.ToSlash(rel)}, l.options(p), done)
 	}
 	if !below {
 		return nil, arr.Errorf(arr.CodeForbidden,
@@ -137,6 +204,9 @@ func relativeTo(dir, name string) (string, bool) {
 	return "", false
 }
 
+// isAsset reports whether a file is an asset, by its name.
+func isAsset(name string) bool { return strings.EqualFold(path.Ext(name), asset.Extension) }
+
 // opener is what the importer of a format offers.
 type opener func(context.Context, importer.Source, importer.Options) (*scene.Model, error)
 
@@ -153,7 +223,7 @@ func importerOf(name string) (opener, error) {
 
 // supported is part of every refusal, so that people need not look for it.
 func supported() string {
-	var names []string
+	names := []string{"assets (" + asset.Extension + ")"}
 	for _, f := range formats.All() {
 		names = append(names, f.Name+" ("+strings.Join(f.Extensions, ", ")+")")
 	}

@@ -64,8 +64,12 @@ func wantCode(t *testing.T, l *Loader, uri string, code arr.Code) error {
 	if got := arr.CodeOf(err); got != code {
 		t.Errorf("Load(%q) = %v, want code %q", uri, err, code)
 	}
-	if code == "" && err == nil && m.Triangles != 1 {
-		t.Errorf("Load(%q) has %d triangles", uri, m.Triangles)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if m.Model.Triangles != 1 {
+		t.Errorf("Load(%q) has %d triangles", uri, m.Model.Triangles)
 	}
 	return err
 }
@@ -76,7 +80,7 @@ func TestFilesBelowRootsOnly(t *testing.T) {
 	write(t, root, "a/triangle.gltf", selfContained())
 	write(t, root, "split.gltf", triangleGLTF("a/b.bin"))
 	write(t, root, "a/b.bin", string(triangleBin()))
-	write(t, root, "plain.fbx", "v 0 0 0")
+	write(t, root, "plain.dae", "v 0 0 0")
 	write(t, root, "noext", selfContained())
 	secret := write(t, top, "secret/secret.gltf", selfContained())
 	write(t, top, "secret/secret.bin", string(triangleBin()))
@@ -103,7 +107,7 @@ func TestFilesBelowRootsOnly(t *testing.T) {
 		"second.gltf":                          "",
 		filepath.Join(root, "a/triangle.gltf"): "",
 		"file://" + filepath.Join(root, "split.gltf"): "",
-		"plain.fbx":                     arr.CodeBadRequest,
+		"plain.dae":                     arr.CodeBadRequest,
 		"noext":                         arr.CodeBadRequest,
 		"missing.gltf":                  arr.CodeNotFound,
 		"link.gltf":                     arr.CodeNotFound,
@@ -149,9 +153,13 @@ func TestFormats(t *testing.T) {
 	for _, name := range []string{"a.gltf", "a.OBJ", "a.stl", "a.ply"} {
 		for _, uri := range []string{name, base + "/" + name} {
 			var stages []string
-			m, err := l.Load(t.Context(), uri, func(stage string, done float64) { stages = append(stages, stage) })
-			if err != nil || m.Triangles != 1 || m.Bounds.Size() != (geom.Vec3{1, 1, 0}) || len(m.Warnings) != 0 {
-				t.Errorf("%s: %+v, %v", uri, m, err)
+			out, err := l.Load(t.Context(), uri, func(stage string, done float64) { stages = append(stages, stage) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer out.Close()
+			if m := out.Model; m.Triangles != 1 || m.Bounds.Size() != (geom.Vec3{1, 1, 0}) || len(m.Warnings) != 0 {
+				t.Errorf("%s: %+v", uri, m)
 			} else if name == "a.OBJ" && m.Materials[0].BaseColor != (geom.Vec4{1, 0, 0, 1}) {
 				t.Errorf("%s: the material is %+v", uri, m.Materials[0])
 			}
@@ -160,7 +168,7 @@ func TestFormats(t *testing.T) {
 			}
 		}
 	}
-	_, err := New(Config{Roots: []string{root}, MaxTriangles: 1}).Load(t.Context(), "a.fbx", noProgress)
+	_, err := New(Config{Roots: []string{root}, MaxTriangles: 1}).Load(t.Context(), "a.dae", noProgress)
 	if err == nil || !strings.Contains(err.Error(), "STL") {
 		t.Errorf("the refusal %v does not say what is supported", err)
 	}
@@ -169,7 +177,7 @@ func TestFormats(t *testing.T) {
 func TestBuiltin(t *testing.T) {
 	var stages []string
 	m, err := New(Config{}).Load(t.Context(), "builtin://cube", func(stage string, done float64) { stages = append(stages, stage) })
-	if err != nil || m.Triangles != 12 {
+	if err != nil || m.Model.Triangles != 12 {
 		t.Fatalf("builtin://cube = %v, %v", m, err)
 	}
 }
