@@ -57,17 +57,19 @@ func read(ctx context.Context, in *importer.Stream, src importer.Source, opts im
 		return nil, err
 	}
 	material := importer.PlainMaterial(len(r.soup.Colors) > 0)
+	var missing []scene.MissingTexture
 	if h.texture != "" && len(r.soup.UVs) > 0 {
 		images := importer.NewTextures(src, opts, in.Size, &r.warnings)
-		if im := images.Load(h.texture); im != nil {
+		if im := images.Load("", h.texture); im != nil {
 			material.BaseColor = geom.Vec4{1, 1, 1, 1}
 			material.BaseColorTex = scene.TextureRef{Texture: &scene.Texture{Name: h.texture, Image: im}, Matrix: importer.NoTransform}
 		}
+		missing = images.Missing()
 	}
 	name := src.ModelName()
 	mesh := &scene.Mesh{Name: name, Primitives: []scene.Primitive{r.soup.Primitive(material, importer.Range{End: len(r.soup.Corners) / 3})}}
 	m := &scene.Model{Name: name, Nodes: []scene.Node{importer.Node(name, -1, 0)}, Meshes: []*scene.Mesh{mesh}, Source: h.source()}
-	m.Warnings = r.warnings.List()
+	m.Warnings, m.MissingTextures = r.warnings.List(), missing
 	return m, importer.Finish(m)
 }
 
