@@ -22,6 +22,33 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for ConversionStatus.
+const (
+	Cancelled  ConversionStatus = "Cancelled"
+	Failed     ConversionStatus = "Failed"
+	NotStarted ConversionStatus = "NotStarted"
+	Running    ConversionStatus = "Running"
+	Succeeded  ConversionStatus = "Succeeded"
+)
+
+// Valid indicates whether the value is a known member of the ConversionStatus enum.
+func (e ConversionStatus) Valid() bool {
+	switch e {
+	case Cancelled:
+		return true
+	case Failed:
+		return true
+	case NotStarted:
+		return true
+	case Running:
+		return true
+	case Succeeded:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SessionSize.
 const (
 	Premium  SessionSize = "Premium"
@@ -67,33 +94,6 @@ func (e SessionStatus) Valid() bool {
 	}
 }
 
-// Defines values for ConversionStatus.
-const (
-	Cancelled  ConversionStatus = "Cancelled"
-	Failed     ConversionStatus = "Failed"
-	NotStarted ConversionStatus = "NotStarted"
-	Running    ConversionStatus = "Running"
-	Succeeded  ConversionStatus = "Succeeded"
-)
-
-// Valid indicates whether the value is a known member of the ConversionStatus enum.
-func (e ConversionStatus) Valid() bool {
-	switch e {
-	case Cancelled:
-		return true
-	case Failed:
-		return true
-	case NotStarted:
-		return true
-	case Running:
-		return true
-	case Succeeded:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for APIVersion.
 const (
 	N20210101        APIVersion = "2021-01-01"
@@ -112,6 +112,22 @@ func (e APIVersion) Valid() bool {
 	}
 }
 
+// ConversionSettings defines model for conversion_settings.
+type ConversionSettings struct {
+	InputLocation  ConversionInputSettings  `json:"inputLocation"`
+	OutputLocation ConversionOutputSettings `json:"outputLocation"`
+}
+
+// ConversionOutput Only when Succeeded.
+type ConversionOutput struct {
+	// OutputAssetURI Where the asset is, without a shared access signature.
+	OutputAssetURI *string `json:"outputAssetUri,omitempty"`
+}
+
+// ConversionStatus The last three are final. This service never answers Cancelled, which clients do not know: a conversion that was
+// cancelled is Failed.
+type ConversionStatus string
+
 // SessionSize The class of worker. What each can hold is up to the operator.
 type SessionSize string
 
@@ -121,28 +137,29 @@ type SessionStatus string
 
 // Conversion defines model for conversion.
 type Conversion struct {
+	// ID The name that the client gave the conversion.
+	ID string `json:"id"`
+
 	// CreationTime When the conversion was created.
-	CreationTime string `json:"creationTime"`
+	CreationTime string             `json:"creationTime"`
+	Settings     ConversionSettings `json:"settings"`
+
+	// Output Only when Succeeded.
+	Output *ConversionOutput `json:"output,omitempty"`
 
 	// Error Why the conversion Failed; null in every other status, but always there.
 	Error *Error `json:"error"`
 
-	// ID The name that the client gave the conversion.
-	ID string `json:"id"`
-
-	// Output Only when Succeeded.
-	Output *struct {
-		// OutputAssetURI Where the asset is, without a shared access signature.
-		OutputAssetURI *string `json:"outputAssetUri,omitempty"`
-	} `json:"output,omitempty"`
-	Settings ConversionSettings `json:"settings"`
-
-	// Status The last three are final.
+	// Status The last three are final. This service never answers Cancelled, which clients do not know: a conversion that was
+	// cancelled is Failed.
 	Status ConversionStatus `json:"status"`
 }
 
 // ConversionInputSettings defines model for conversion_input_settings.
 type ConversionInputSettings struct {
+	// StorageContainerURI The container that holds the source model.
+	StorageContainerURI string `json:"storageContainerUri"`
+
 	// BlobPrefix Only blobs below this prefix are fetched; "" is the same as none.
 	BlobPrefix *string `json:"blobPrefix,omitempty"`
 
@@ -151,9 +168,6 @@ type ConversionInputSettings struct {
 
 	// StorageContainerReadListSas Shared access signature to read and list the container, with or without a leading `?`. Never returned.
 	StorageContainerReadListSas *string `json:"storageContainerReadListSas,omitempty"`
-
-	// StorageContainerURI The container that holds the source model.
-	StorageContainerURI string `json:"storageContainerUri"`
 }
 
 // ConversionList defines model for conversion_list.
@@ -166,27 +180,18 @@ type ConversionList struct {
 
 // ConversionOutputSettings defines model for conversion_output_settings.
 type ConversionOutputSettings struct {
+	// StorageContainerURI The container that the asset is written to.
+	StorageContainerURI string `json:"storageContainerUri"`
+
 	// BlobPrefix Put in front of the name of every output file; "" is the same as none.
 	BlobPrefix *string `json:"blobPrefix,omitempty"`
 
 	// OutputAssetFilename Name of the asset, ending in `.arrAsset`; by default that of the source model.
 	OutputAssetFilename *string `json:"outputAssetFilename,omitempty"`
 
-	// StorageContainerURI The container that the asset is written to.
-	StorageContainerURI string `json:"storageContainerUri"`
-
 	// StorageContainerWriteSas Shared access signature to write to the container, with or without a leading `?`. Never returned.
 	StorageContainerWriteSas *string `json:"storageContainerWriteSas,omitempty"`
 }
-
-// ConversionSettings defines model for conversion_settings.
-type ConversionSettings struct {
-	InputLocation  ConversionInputSettings  `json:"inputLocation"`
-	OutputLocation ConversionOutputSettings `json:"outputLocation"`
-}
-
-// ConversionStatus The last three are final.
-type ConversionStatus string
 
 // CreateConversionSettings defines model for create_conversion_settings.
 type CreateConversionSettings struct {
@@ -306,9 +311,6 @@ type InternalServerError = ErrorResponse
 // NotFound defines model for NotFound.
 type NotFound = ErrorResponse
 
-// NotImplemented defines model for NotImplemented.
-type NotImplemented = ErrorResponse
-
 // TooManyRequests defines model for TooManyRequests.
 type TooManyRequests = ErrorResponse
 
@@ -386,7 +388,7 @@ type ServerInterface interface {
 	// GetConversion Read a conversion.
 	// (GET /accounts/{account_id}/conversions/{conversion_id})
 	GetConversion(w http.ResponseWriter, r *http.Request, accountID AccountID, conversionID ConversionID, params GetConversionParams)
-	// CreateConversion Start a conversion. Idempotent in the same way as the creation of a session.
+	// CreateConversion Start a conversion.
 	// (PUT /accounts/{account_id}/conversions/{conversion_id})
 	CreateConversion(w http.ResponseWriter, r *http.Request, accountID AccountID, conversionID ConversionID, params CreateConversionParams)
 	// ListSessions List the account's sessions in status Starting and Ready, oldest first.
@@ -973,8 +975,6 @@ type InternalServerErrorJSONResponse ErrorResponse
 
 type NotFoundJSONResponse ErrorResponse
 
-type NotImplementedJSONResponse ErrorResponse
-
 type TooManyRequestsJSONResponse ErrorResponse
 
 type UnauthorizedResponse struct {
@@ -1066,20 +1066,6 @@ func (response ListConversions500JSONResponse) VisitListConversionsResponse(w ht
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListConversions501JSONResponse struct{ NotImplementedJSONResponse }
-
-func (response ListConversions501JSONResponse) VisitListConversionsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(501)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -1183,20 +1169,6 @@ func (response GetConversion500JSONResponse) VisitGetConversionResponse(w http.R
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetConversion501JSONResponse struct{ NotImplementedJSONResponse }
-
-func (response GetConversion501JSONResponse) VisitGetConversionResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(501)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -1315,20 +1287,6 @@ func (response CreateConversion500JSONResponse) VisitCreateConversionResponse(w 
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateConversion501JSONResponse struct{ NotImplementedJSONResponse }
-
-func (response CreateConversion501JSONResponse) VisitCreateConversionResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(501)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -1867,7 +1825,7 @@ type StrictServerInterface interface {
 	// GetConversion Read a conversion.
 	// (GET /accounts/{account_id}/conversions/{conversion_id})
 	GetConversion(ctx context.Context, request GetConversionRequestObject) (GetConversionResponseObject, error)
-	// CreateConversion Start a conversion. Idempotent in the same way as the creation of a session.
+	// CreateConversion Start a conversion.
 	// (PUT /accounts/{account_id}/conversions/{conversion_id})
 	CreateConversion(ctx context.Context, request CreateConversionRequestObject) (CreateConversionResponseObject, error)
 	// ListSessions List the account's sessions in status Starting and Ready, oldest first.
@@ -2174,70 +2132,72 @@ func (sh *strictHandler) StopSession(w http.ResponseWriter, r *http.Request, acc
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7Fz/b9u4kv9XCN0DtgXkL3GcbuL8cJfNS9/l0O0GSYoC1/SasTS2uJVILUnF8Rb+3w9DUrJky7HTZrN9",
-	"iwUW2FoSxeHwMzOfGY7yJYhklkuBwuhg9CXIQUGGBpX9BVEkC2E+8Zh+xagjxXPDpQhGwXWCzN8PGbB/",
-	"vTv/J+OCgZizCDR2gzDAe8jyFINRsN9HeDUcx529fn/SGY4n/Q7E0VFncDSB4UE8PDzsR0EYcHpxDiYJ",
-	"wkBARiNrIoSBwt8KrjAORkYVGAY6SjADkm0iVQYmGAVFYZ8085xGa6O4mAZhcN+Zyk7z4mIRBjAxqNbX",
-	"9j5BhcwkyHKYIhvjlAt9zKRI5wzvULEclGFywkCw2/8SeG/ecPH5tlsu4bcC1by2BjtLXdwWSXL+6Q6V",
-	"tgK06drfpFlNwjWLpDAKItNlP0mTsDtIC9QsQxBWcA0ZbpQn551yroeUiqLIgtGHYNAf7HX69F8Q1n50",
-	"coV3HGfBx7BlQZEUfo6N8Fk+8oNmJFvIokRqFGw8t4uIUo4Er0Lw3wokeJkl6o4tzjoaheaG360gjtQj",
-	"tews5+hMxtH+q+GrqNMfH/3YGR4c7HcO9yLovJoADsaT8Y8HQ2wHYXMtD6ksB2NQ0Rv+78NJ53+h83u/",
-	"c/Sp8/HLXjg4eLX4R9CmKo36QT35+3+ckvwEnWgwPoRoL+4cDY+GneHhwaADB0dR5zAaHB7u7UMcDQ7b",
-	"NVRbwhOrZ0Hv07kUGq1P+gniS/ytQG3oF60Ahf0n5HnKIyC99X7VzoyWM/9D4SQYBf/RW/q7nrure6iU",
-	"VJ/KWdyc67ug3KyMa5ZBSg4H45BJxcAZH92QhXULCsQUu8EiDE6lmKQ8en5ZtSxUhAzvuTY6ZJFCMBiz",
-	"GTcJkyZBxTQaw8VUWzlfSzXmcYzimQWFKEKtmZGfUZACJ6RP4QT0ECYVpxB91hbXSqZOs+eCkATpFao7",
-	"VGc02zPLrlHd8QjZBHiKcZddYo5AKnWCerhkMGe6iCLE2Mr9VprXshDx8wqrLDyFJFGSCh6lQOfkDzIU",
-	"BuM/SYexRBLPsATu0AU4maOyE7M5GivptZQ/g5h789fPD1ULR40i1iyTqtpjQiYIxu1mW0nfCShMIhX/",
-	"HTdTpwbwM641QUcqq4Y7SHncZfWdG8u4fHmuJI2GcYpnwnAzf2ZVCJyxFEF70QxLpZiicmqwMalQCsl0",
-	"BVoXaaS0z7gfy5DGEtAMRWxtY1FGinJna3woVwQHw10MsN6MS3HNKfi0sDcvRfUKNgNd+kAKgRVdjMFg",
-	"x9BrduOMYYClp4E0/WUSjD7soNBg8TFcE3K+KuNr60eOmSjSlMI4Mc156awNmEKHbFwYBukM5tYbKhvP",
-	"6XmCggu3izDYxCMoVtMemRpvYFNncHVJuuthOAxkYfLCrL/4FyLFM1L5lfNyTsPNDXODT7RG807xhwg3",
-	"0DOM69CGKoqnwHQCCuPSZDSfCjCFW/uS9yveyq38FTn+FSMTWLLlwt42S6hxvmoIDbcb8ZjBboDjMSUv",
-	"+hBYolS9uHpvia+wifGPLQupk1KRF+ZTfWVN9Y9TOb5QOOH3G/aPHtBsjKmcOeeb26cZKGQTNFFCuLwJ",
-	"bgIy+DK9YEDGL7AVLgpTIMJ5LsqNvyDC2M5vHVfJZIxpyMqRzEi2FLx1Em2kgimeSmGAC1SXCPEbrs2V",
-	"cyHNma7aUUTTKISYgYhZyrUpjcG9MvSUSdXwmCLE5Ktv//O2y97ahFChKZRw0N8qZqsJXNdndVaayDT2",
-	"6q5paCfY16HWNv3GDdqCNFLQOr6qFHh9WSdjLdPCIHt3+cblrhQ+7o3NrL1yl4AqTILC+NB1zGCsXRSx",
-	"j6Sg3bCtGvC+2+cmb0vh6LJUMWX8g8ay7CK4wewRhh0snQsoBfP62/dWt6A+1RYNO1f5lcZ8URiKHBMl",
-	"ham0TZqVkzKc2NezCU/xkRZd8+GveYpOuasCvPWTVa48pPBOxsIFu+2CUvYFt8eUvcY4gSI1Dux+0CrS",
-	"n8yY6sGFzRQ3hliC3G5N61O+V9zgY30MTWn/8cTuZQdj34K4zVCzceWNdOb4iJi3Eo8q8HzFq1bNYS2O",
-	"NkRcm2jb0qtovo4f625MohBdGOQCLCLLqthbaa4MKMqZwuCyEMJ5nlMQEaapveoYXRAGFTVqqZX5UI+f",
-	"dtqSb6Ivq1gpb7RqyQlVFnY2S5TB/RvKBYio/MxFYXCTQumpkNksCmNyUhmjiD0/Zn0yjL3hsF8DOBcG",
-	"p6isAfLfW3zNlQERg4rJei4UZrzIwtUS9MPG0ia6n61NJRX1X8lGZNwi3WupWK7kVEGmu60RqgoWlBsY",
-	"4KneVP67QwUpi6DQqEPGJ477W1j6m7bUu0sA8/nISuyipEGIWhnl25Kbnyk51jlGfMKjMivkmtnnbQ6b",
-	"Ufo63aQ2lHmKDyqN4rcBNUXTrrMMszEqQkZ1osHAMBtvtuPC7uhSyI1YWCbKa6CosLKD/lZmd1c/tuYu",
-	"zhibUzV/gVLngnRvpLqQqk0/pxcsl6oKuTOpPqP6QTNejvNHHbOEp+hMlHSWwT3PyPe9OjjYH4ZBxoX7",
-	"PTzaOxis2W1tt/YX4a45e1kYqCXsPkYWOTkJwrtgMZ9yo+0JDNMYSfFNWf0KrjCFXGP8oD97n8gUWeZu",
-	"k9NxkcQpi2nJJqDIrTkV2jjBxTRkhYgSEFPiCBODrhaCIm5xezWhDp6+7FCqmdeFt9Zfse5mBaLbcFnk",
-	"sxIQsU7gM7aj7KINYZYRpSmxmxfXpxcvbdKVYcyBvXj3zwv7k64/NQCHJK/Upp20XtdFpMeWxQeyk3Zh",
-	"NkLo1VdXYPymbI0W3x5xH8bbj7WQ+xDIKm5Az+5cG6lG+cJIGBhUMEll3rKKnxF0QZRa54jxGp4yiBIu",
-	"8Li2NCZFyCDVct3Clv5BFuO05hxEQdGioeZ+a8Gm4cRaPUX4EKmoVPSQc28nOzajSUFbp+fW32XvCUkI",
-	"UcIiELZcQAbtHCWt25XQparT1pI1BWHgSdM6J60p4rAu2Qa2XLq3kU18cuuyhfRSkkTKbswcTdft0ai2",
-	"iwyEnqHSoTV+U6KWqULoLrsyMs8xHrkiMSWNvubevRFn9zltTu0exQQ7uut8We0W2GOaQqEtqreT+xtR",
-	"09OZr8P5WYjE+2US3adV2EtWvAc1eLTUoP5L1U/KRe1cPGmhL48polTztVlPkcdPnK4InDEjDaSlGxXS",
-	"MBCMi0jZw7IuOzcsK7RhY3zoBMQCGwzLpDYbk5wdMpP1ZdtNiArFzfyKdIxl1w5qfS0/u9PcMYJC9brc",
-	"7/95fx2ssoIT0TyP8jhzP/wRXcimUsb2gHYwZIkslE1r7N6STG6a5coSY3J3fsTFRLarOAYDLE9B2JrR",
-	"ye+FogCbSUP/EzEqSxROLi9fjpiqLpQ4cHq1JZ1afa3L3vviju+P+G9MOaVheXIjciVJc7XQkBfjlOsE",
-	"46qhJiT6ZmO0i88UZWK0Cz+5vLRea0njujfiRpxZmlQe+ArEmGTbrlL24hZy3tNG374s+zZuT/zBoTXh",
-	"W5YgxOTqT+r9B78W8RTjG8F9XmUtZuRf/mLY33sZVseVpCRFZPXFsL//MqR1ZPTvPiVHw8HgZeiaBFBE",
-	"9pnhS7um2/tOiccORE4WXym0u+auLbmMnfsH7aayRsFFlBYxjthJTERNGxuK7IkfpGnITh37MYnUnhPF",
-	"8kaQkdl+K+fabt3Omt5tl723F+47dxxnqDp2xlsGftn2DZQ1VLtlI6BYcl2/BTmYhJaCQhbTxDn9lEfo",
-	"0zjv9E5yiBLsDLr9IAwKlXpE61GvN5vNumBvd6Wa9vxY3Xtzfnr29urMjiG/xo1tslnij12eXV2zk4tz",
-	"omRZDoaPU3TrbMd+EAbVGWi9C2sRBjJHATkPRsF+t9/dD0LbkGPtv+e3Xve+LLvnFr2VcrdPnatT9vM4",
-	"GAVvuDantefCRkPghpxj+UjPdbpR2tHo2Rn0+092Qr16GNFyRP2L8I17ctLwDKS3oROlbYZK5F6tx8gO",
-	"2ds+pHHibwftbx+07LqhEYOj7SNWWyAWYXCwy4raumXs2B2WttIgYqNOkWWg5h4x9YazH3Rd5csksjzA",
-	"lmlMTmzClXaFGKAgvXZCsuZ9qi480yM2ScI/EprLRtJFuP3pWjvm4uMi3MGoel8abYKLjUb2L6zZWPAs",
-	"prKpkaN+5v99G0d/uBNQXWvVv601XdqD6NVWjO/TRJpNsY+2qTDw7SRN4zi1Nb8V+7Db85OMn67P6YEj",
-	"l0WTi/uemu/CSD1TixmkNqVe6eus8sBGa+fAofL5hW2UcJdVxuW52Xfvc3ZwIVWD77+tz7Gb0XQ67DzG",
-	"LJfGl4ErXM1gzsAlAWUlrKzB62/wVv7CYnOYrZcaNhLXq/Kh75C1NgtAWzhr+fDfhHUF7tuYZ1UZWHqb",
-	"smhn8+BL5zQ3cdB6gakNrxkImGL51HfFQyuhviy/xHiQgXpjCf54zDfKfZu6wPXfHPTJDcSTSa/cY5ZL",
-	"rW3FYSIV2++zGObaV8K40dUx5DcYAz1Zr85U7OmPNJHap0dfQ0LBRMm6hbyz5eS6kTw9B91Usn5mAvpo",
-	"M3VkkyBTfQfw17PcwS5yrX+H8edb/dm9wcZBWp2gtQVGqWpnwl9n/CWBq3K6JnaWbHLEgCn7mRTGVUF7",
-	"mbt4CygrtTZA2xIu1/6YEGM26PfrQ9y6QDNu3Ncos/BGzBIwtnGSUOoWfMxA+OPAWvODsE9pl48wmAIX",
-	"XfaLLRuWJzjVRz54D5FJ5y0C7bkqclsm+8e6kE1Net+9C/mzE9mvcHrt2WxpRn/nsk/qxZzxtGeWX+mc",
-	"HkmeeyNtZL76NxG+M/IidQu7vzIy30jvhw9+Yk5+TbuehuNlq4H9PEYTW9Tyb47+pDinvaqh3PW7uHR1",
-	"JVi5A2f7uWVS5rP1KFT/ow9faSkxpmj8R59lX4GFfKOj4MNHgp62S3IW4Y5HexaSfuq1Npb183v7vbxA",
-	"f8N3A4WOtLg+A2CGuwU1/8qAtrayOkGt8mgKJTSptfYxCePCSHssbzsG7HFxVS9IJcRd9lYaxpd1MjZH",
-	"c1y2J9k2oYP+Xrftr0Joys3/PwAA//8=",
+	"7Fz/b9u4kv9XCN0DtgXkL3GcvsT54S7bTd/l0O0GSYsC1/SasTS2uJVILUnF8Rb+3w8zlGTZlp2kTbPF",
+	"wwIFGkmkODOcL58ZjvwliHSWa4XK2WD0JcjBQIYODV9BFOlCuU8ypqsYbWRk7qRWwSh4m6Aon4cCxL/e",
+	"nf0ipBKg5iICi90gDPAWsjzFYBTs9xFeDMdxZ6/fn3SG40m/A3F01BkcTWB4EA8PD/tREAaSXpyDS4Iw",
+	"UJDRzAYJYWDwj0IajIORMwWGgY0SzIBom2iTgQtGQVHwSDfPabZ1RqppEAa3nanurN5cLMIAJg7NJm/v",
+	"EzQoXIIihymKMU6lssdCq3Qu8AaNyME4oScClLj+L4W37rVUn6+7FQt/FGjmDR54lSa5LZTk8tMNGssE",
+	"tMm6fEirukRaEWnlDESuK37WLhE3kBZoRYagmHALGW6lJ5edaq1dQkVVZMHoQzDoD/Y6ffoXhI2LTm7w",
+	"RuIs+Bi2MBRpVa6xVX2WQ36ygmgLRZRoi0qM58xElEok9SqU/KNAUi+31Lpj1rOORWWlkzdrGkfi0VZ3",
+	"lmt0JuNo/8XwRdTpj4/+2RkeHOx3Dvci6LyYAA7Gk/E/D4bYroSrvOwSWQ7OoaE3/N+Hk87/QufPfufo",
+	"U+fjl71wcPBi8Y+gTVQW7U45lc+/n5DKBTrRYHwI0V7cORoeDTvDw4NBBw6Oos5hNDg83NuHOBoctkuo",
+	"wcIji2dB77O5VhbZJ/0M8QX+UaB1dEUcoOI/Ic9TGQHJrfe79Wa0XPkfBifBKPiP3tLf9fxT20NjtPlU",
+	"reLX3NwF41cV0ooMUnI4GIdCGwHe+OiBLtgtGFBT7AaLMHip1SSV0dPTanVhIhR4K62zoYgMgsNYzKRL",
+	"hHYJGmHROammlul8pc1YxjGqJyYUogitFU5/RkUCnJA8lSewVGEScQrRZ8t6bXSKLHV2cmhuZIQig7lQ",
+	"2glUjuaxbwSp0DBvZ3RXQXqJ5gbNKdH1xFxWdE5Aphh3xQXmCCR8z1KpWMSFLaIIMWa632j3Shcqflpi",
+	"DSuy0kRKUisSE/RW619BzUvzs0+vKqwOFlVsRaZNLTnSDFBCsgiZ0ncKCpdoI//E7dBlRfEyaS1tiDas",
+	"STeQyrgrmvIY67h6eW40zYZxiqfKSTd/YlEonIkUwZakOZFqNUXjxcAxoTAGyXRUaSxa85iG5bC/FglY",
+	"gSpmjVtUnrra2QYeyY3O0TjpfTB7E6nVW0nOvwU9lVTUrxAzsJUPohBUw7UYHHYcveZemI1uahMTZhss",
+	"wgArW4Y0/W0SjD7cQ7jB4mO4QfB8nd5XbKnHQhVpSiGVUN+8cpwOXGFDMS6cgHQGc/ZMhmMrjSe1qEJf",
+	"Te7BIgy2xXeKobR3rhHPxRRucI2qbquQygX2FmGgC5cX7i4da6CZcgJjEB8NHjC5nkLTWSYPmewn+PBe",
+	"wYUPAeOH+sX1e6utDldVbwk89fh3jJiRJlZTeeE+NTlbVeNxqsfnBifydnNffiOsTwOsGGOqZx505zxa",
+	"gEExQRclpCJXwVVAdlihbgFkkwp37taA+U6BMNkZkXliLbpzwlTtENCH80zHmIaimimcFksmdi64z5uk",
+	"DUzxZRUdLxDi19K6S2/xq6teJmAwrvyklVMFrjC8pEGIBahYpNK6Skf9K8MSYRj+n+AQkKeKybVe/+d1",
+	"V7zh/MmgK4zyvmAN8G2S+c7IrfmDH+GNJ9FpXG5DQ1or7qYwcrcNraljGylbN+4ObSRhbepgnT1usngy",
+	"tjotHIp3F6992kee/9ZxUloKeql0hUtQuTLqHAsYWx8AeEgK1k+7lzSmulPC+jcVcWuqu2SLmZAOswcY",
+	"PwmmXBWMgfnOLWgudYeEl+6vxZZnFJUuPbzyire6EX4y72arwi1rAkBjhLRhQ8dtu7XcKe7FYp2lhiyG",
+	"bex9pT87LxzFsYnRytXKRIqjJ1Vw49eLiUzxG5xaQ4yvZIpej9aJeVMuXEszJBBCPkIqcd0FY/gF18eU",
+	"48Y4gSJ13sbLSesG/iC3d19/0txrMTPSOcI1+mEOZXP590Y6fKjLpeX5j0f2tvfwd3cY3XZ15PD7WnuP",
+	"9ABosBa2a6X6iletm8wG3FghcWOhjzuMc39NDDUA2tQr9r4uMYgeOUgFKeUW0taZoeKNAmVnaKx4CSrC",
+	"NMU4FLNERkmJCa2INcP9z0rPRj7PrQAra+wM7JWKqsmkth7Hdq+Iuaqc90a7SwfGIWGti0Ipr7T1okEY",
+	"+GlBGNQOc7PI15DFi0UJzPDTvTTjm8DmuspWD1r11BNVVae2U5TB7WtKqAhW/ipV4XDbXtKoUHAqijH5",
+	"00wQjpofiz7Z595w2G/YmVQOp2gY1sg/W1zhpQMVg4nJiM8NZrLIwvU6+m6bbSO9XK1NJHXOtJbS6biF",
+	"ulfaiNzoqYHM3pl9xOhApnZbDfMGDaQigsKiDYWc+KSJLaJ8yPXq+0CJMpFbQxGUYSnVqPB8W1b4qybK",
+	"cozkREZVai2t4PFcCMjQWphuExvqPL07XjowU3TtMsswG6MhzaiPZQQ4weHwbr3gHV0SuVUXltWGDaWo",
+	"deUe8ltb3d9tW7QyxtWlVq/AmDNFsnfanGvTJp+X5yLXpkYEM20+o/nJClnNK89rZolM0ZsoySyDW5mR",
+	"H3xxcLA/DINMKn89PNo7GGzY7brDv1/ho6quNKoeZagucnISpO9KxHIqneVjJGEx0upRSyMp5Bbjnf7s",
+	"faJTFJl/TE7HBzEvLGG1mIAht+ZFyDFDqmkoChUloKYEVSYOfUEJVdzi9tYKII9cr6nELJvEs/XX+c9q",
+	"6aa74rLIZyWgYpvAZ2zXsvM2DWNglqYEsp69fXn+nFPhDGMJ4tm7X875ku4/tgJSOpBo69ox9dsmiTRs",
+	"mZ6QnbQTszOif125qtyUO6PFt0fc3fr2z0bI3aVkNTagsfeuZNWzyjJWGDg0MEl13sLFrwi2IGRvc8R4",
+	"Q58yiBKp8LjBmtAqFJBavWlhS/+gi3HacA6qoGixIuZ+a3ltxYm1eopwF6ioRbTLubeDHU6yUrDs9Dz/",
+	"XfGeNAmBUC4oLuKQQXtHSXxTXACn2XgrCFuhpiAMStC0E58eNinbAtQr9zbi/Ctnl610SSVRZHhj5ui6",
+	"fo9GjV2skHvIxu8qrRWmULYrLp3Oc4xHvtJOOW15cNG9Uqe3OW1O4xnFBJ7d9b6s8Qj4BKkwyCcT7XnF",
+	"CtQ/Laum5SoE6Es2CfoTF3yLydspwaOlBO2/VSWrYureZawW+PKQcla9Xpv1FHn8yOmKwplw2kFauVFK",
+	"H0EJqSKDGSrXFWdOZIV1Yoy7jpFYscGJTFu3Ncm5R2ayyTZvQlQY6eaXJGOsWo/Q2rf6sz+SHiMYNK+q",
+	"/f6f92+DdVRwolYP9Uo98xdlnh2KqdYxnzIPhiLRheG0hveWaPLLLDlLnMv9IZxUE90u4hgciDwFxSWt",
+	"kz8LQwE2047+UzEaBgonFxfPR8LUNyo98HLlKlOj0tkV78t6U9nk8d+YSkrD8uRK5UaT5BqhIS/GqbQJ",
+	"xnVXUEjwjWN0VTrIIEZm/OTigr3WEsZ1r9SVOmWYVJ1FK8SYaLtbpOLZNeSyZ529fl41n1yflKevbMLX",
+	"IkGIydWfNJsofi/iKcZXSpZ5FVvMqHz5s2F/73lYn/mSkAyB1WfD/v7zkPjI6O8+JUfDweB56DsdUEU8",
+	"Zvicebq+7VT62IHI01IWNXnX/L0lluG1f7J+KTYKqaK0iHEkTmICatZxKOJjU0jTULz06Mcl2paYKNZX",
+	"ioyMm8a8a7v2O+t6113xnm/cdm4kztB0eMVrASXbVRVnuVscAdUS65ZbkINLiBVUupgm3umnMsIyjSud",
+	"3kkOUYKdQbcfhEFh0lKj7ajXm81mXeDHXW2mvXKu7b0+e3n65vKU55Bfk447hZb6Jy5OL9+Kk/MzgmRZ",
+	"Dk6OU/R8tut+EAb1QXKzlWwRBjpHBbkMRsF+t9/dD0LuKmL775Vbb3tfli2Ai97awUOZOnuIILU6i4NR",
+	"8Fpa97IxLlzpatyScyyH9Hy7HqUdK41Hg37/0Y7514+FWs75f1Nl96GerHgGktvQk9K2Qk1yr9EoxVP2",
+	"7p6y0jbBk/bvnrRsHaIZg6O7Z6z3kSzC4OA+HLU18nD4KLIMzLzc+mb720+2KbtlNlgd4es0Jm80kcb6",
+	"igpQtN04dNpwI3VPoOsRLCQOHqhjy7bWRXj36EZz6OLjIryHdfS+rDQtLrZay7+wYSzBk+j8traWZqfD",
+	"j63l/eHdM+r2rb/eLC74wH69k+TH1PXVXtsHG0cYtB4Bn8WY5dqVJaE615jBXIAHBFVWXNXjONwe+6Ht",
+	"53KWsy6K9RwIDcaEcJaHiBNtrpQ/v1G6cZwnrZjKG1RVsgiubuOS6jPGVeJbY1Zpy/wSYzHs7/tgG+kY",
+	"r9T1L5jiFBzGF2Wn3glTyVpAcCNB7llqHJr6llDfbFmomHtWU3CMvVaboOrzI3qgPMhYdR4vubi55j9Y",
+	"fX/W8eN1xe04W1qsJh3OFLj4QZxYCUljASnXDta6cGslXGnEHXgP9vTErtSql+XU5WHhD++T7+Fi63bs",
+	"v94ns1QfwymXNxbbYUGzxrEVMV9Wg35AuLxaeboDLFeD/0bKD0TKdUliaf1VtZAj1YV3Ytswc7Oy1aav",
+	"GSiYYjXqh8LNNVFflt+x7ETMpbEE31/nV+qM274usH9j5u+FmWsgmGtrudQx0Ubs90UMc1uW4KSz9fnn",
+	"NxgDjWyWhWo08z1NpPHh1tdgbXBRsmkh77iO3TSSx8eE22rlTwwIH2ymHvyRytRfcfz7We7gPnRtfkXz",
+	"11v96a3DlRO8ZjbYFhi1aRxGf53xVwDuztR1JEAY/nQM47qSvswlSguoSsQcoLl23MwfB/1+c4rnC6yQ",
+	"ZRI6CylnBcf9iKSlnuFjAao8h2x0XfiuRevzAwFTkKorfuN6ZXV0VH+ihbcQuXTeQtDe9szy+7qQbd2B",
+	"P7wL+asTy69weu3ZZWVGf+eWj+rFvPEsHdcjOKcHgufeyDqdr/+ixA8GXrRtQfeXTudb4f1w5wf65Nes",
+	"b6Y4XvY48NdSltCi1X9j9Eeuoei8oeW+0canq2vByp90c5U1qfLZZhRq/mTGV1pKjCm68pPdqqGBVX6l",
+	"leHDR1I9yyx5i/Dnsj1WyXLpjf6ZzcYB/rUBheWDsg0p9KDFNziAcNIztPobDZZtZX2B5qcEhVGWxNr4",
+	"yEZI5TT3A3CrAhet63pBqiHutv1ahqWs+/8DAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -19,7 +19,10 @@ func BenchmarkEdge(b *testing.B) {
 	}
 	sessions := &fakeSessions{all: []arr.Session{{Key: arr.SessionKey{Account: account, ID: "s"}, Size: arr.SizeStandard,
 		Status: arr.StatusStarting, LeaseMinutes: 5, RequestedLeaseMinutes: 5}}}
-	s, err := New(Config{Sessions: sessions, Accounts: token.NewAccounts(nil), Issuer: token.NewIssuer(keys), Verifier: token.NewVerifier(keys)})
+	s, err := New(Config{
+		Sessions: sessions, Conversions: &fakeConversions{}, ConversionWatch: &fakeConversions{},
+		Accounts: token.NewAccounts(nil), Issuer: token.NewIssuer(keys), Verifier: token.NewVerifier(keys),
+	})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -367,7 +367,14 @@ func TestOrderOfJudgement(t *testing.T) {
 	f(client, "PATCH", session("t")+version, `{"maxLeaseTimeMinutes":9}`, 200)
 	f(client, "POST", session("t")+"/:stop"+version, "", 204)
 	f(client, "GET", conversion+version, "", 403)
+	f(client, "GET", strings.TrimSuffix(conversion, "/c")+version, "", 403)
 	f(client, "PUT", conversion+version, "", 403)
+	f(client, "DELETE", conversion, "", 403)
+	f(client, "POST", conversion+"/:cancel", "", 403)
+	f(client, "GET", conversion+"/progress", "", 403)
+	f(client, "GET", conversion+"/log", "", 403)
+	f(foreign, "PUT", conversion+version, "", 403)
+	f(foreign, "DELETE", conversion, "", 403)
 	wantError(t, h.do("GET", session("s")+version, "", as(foreign)), 403, arr.CodeForbidden, "")
 
 	viewer := h.token(token.Grant{Session: "s"})
@@ -379,6 +386,8 @@ func TestOrderOfJudgement(t *testing.T) {
 	f(viewer, "POST", session("s")+"/:stop"+version, "", 403)
 	f(viewer, "POST", session("s")+"/viewer-token", "", 403)
 	f(viewer, "GET", session("s")+"/log", "", 403)
+	f(viewer, "GET", conversion+version, "", 403)
+	f(viewer, "GET", conversion+"/progress", "", 403)
 
 	for _, scheme := range []string{"bearer ", "BEARER ", "Bearer  "} {
 		wantStatus(t, h.do("GET", session("s")+version, "", header("Authorization", scheme+admin)), 200)
@@ -425,17 +434,8 @@ func TestUnknownRoutes(t *testing.T) {
 	f("GET", session("s")+"/:stop", 405, arr.CodeMethodNotAllowed, "POST")
 	f("POST", "/accounts/"+string(account)+"/sessions", 405, arr.CodeMethodNotAllowed, "GET, HEAD")
 	f("OPTIONS", session("s"), 405, arr.CodeMethodNotAllowed, "GET, HEAD, PATCH, PUT")
-}
-
-func TestConversionsAreNotImplemented(t *testing.T) {
-	h := start(t, nil)
-	conversions := "/accounts/" + string(account) + "/conversions"
-	const body = `{"settings":{"inputLocation":{"storageContainerUri":"https://a/b","relativeInputAssetPath":"c.glb"},` +
-		`"outputLocation":{"storageContainerUri":"https://a/d"}}}`
-	wantError(t, h.do("PUT", conversions+"/c"+version, body), 501, arr.CodeNotImplemented, "")
-	wantError(t, h.do("GET", conversions+"/c"+version, ""), 501, arr.CodeNotImplemented, "")
-	wantError(t, h.do("GET", conversions+version, ""), 501, arr.CodeNotImplemented, "")
-	wantError(t, h.do("PUT", conversions+"/c"+version, strings.Replace(body, `"c.glb"`, "7", 1)), 400, arr.CodeBadRequest, "The request was malformed.")
+	f("PATCH", converted("c"), 405, arr.CodeMethodNotAllowed, "DELETE, GET, HEAD, PUT")
+	f("GET", converted("c")+"/:cancel", 405, arr.CodeMethodNotAllowed, "POST")
 }
 
 func TestInternalErrorsStayInside(t *testing.T) {

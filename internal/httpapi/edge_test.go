@@ -45,7 +45,7 @@ func TestTokenService(t *testing.T) {
 		t.Fatalf("body %s, %v", a.body, err)
 	}
 	wantStatus(t, h.do("GET", session("unknown")+version, "", as(body["AccessToken"])), 404)
-	wantStatus(t, h.do("GET", "/accounts/"+string(account)+"/conversions"+version, "", as(body["AccessToken"])), 501) // an administrator
+	wantStatus(t, h.do("GET", "/accounts/"+string(account)+"/conversions"+version, "", as(body["AccessToken"])), 200) // an administrator
 
 	f(path, string(account)+":"+secondary, 200)
 	f("/accounts/"+string(account)+"/token", string(account)+":"+key, 200)
@@ -282,13 +282,18 @@ func TestLog(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	good := Config{Sessions: &fakeSessions{}, Accounts: token.NewAccounts(nil), Issuer: token.NewIssuer(nil), Verifier: token.NewVerifier(new(token.Keys))}
+	good := Config{
+		Sessions: &fakeSessions{}, Conversions: &fakeConversions{}, ConversionWatch: &fakeConversions{},
+		Accounts: token.NewAccounts(nil), Issuer: token.NewIssuer(nil), Verifier: token.NewVerifier(new(token.Keys)),
+	}
 	if _, err := New(good); err != nil {
 		t.Fatal(err)
 	}
 	registry := prometheus.NewRegistry()
 	for name, edit := range map[string]func(*Config){
 		"no sessions":  func(c *Config) { c.Sessions = nil },
+		"no core":      func(c *Config) { c.Conversions = nil },
+		"no watch":     func(c *Config) { c.ConversionWatch = nil },
 		"no verifier":  func(c *Config) { c.Verifier = nil },
 		"no scheme":    func(c *Config) { c.ExternalURL = "render.example.com" },
 		"other scheme": func(c *Config) { c.ExternalURL = "ftp://render.example.com" },

@@ -52,9 +52,30 @@ const (
 	maxLogLines     = 10_000
 )
 
-// getLog answers the last lines of the worker's log, as text.
+// getLog answers the last lines of the worker's log.
 func (s *Server) getLog(w http.ResponseWriter, r *http.Request) {
-	lines, err := s.logTail(r)
+	s.answerLog(w, r, func(n int) ([]byte, error) {
+		key, err := sessionKey(r.PathValue("account_id"), r.PathValue("session_id"))
+		if err != nil {
+			return nil, err
+		}
+		if _, err := s.cfg.Sessions.Get(r.Context(), key); err != nil {
+			return nil, err
+		}
+		if s.cfg.Logs == nil {
+			return nil, arr.Errorf(arr.CodeNotImplemented, "This service keeps no logs of workers.")
+		}
+		return s.cfg.Logs.LogTail(r.Context(), key, n)
+	})
+}
+
+// answerLog answers the last lines of a log, as many as the parameter tail says, as text.
+func (s *Server) answerLog(w http.ResponseWriter, r *http.Request, read func(n int) ([]byte, error)) {
+	n, err := tailParameter(r)
+	var lines []byte
+	if err == nil {
+		lines, err = read(n)
+	}
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -65,27 +86,18 @@ func (s *Server) getLog(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(lines) // fails only when the client is gone
 }
 
-func (s *Server) logTail(r *http.Request) ([]byte, error) {
-	n := defaultLogLines
-	if tail := r.URL.Query().Get("tail"); tail != "" {
-		var err error
-		if n, err = strconv.Atoi(tail); err != nil || n < 1 || n > maxLogLines {
-			e := arr.Errorf(arr.CodeBadRequest, "The parameter tail must be between 1 and %d.", maxLogLines)
-			e.Target = "tail"
-			return nil, e
-		}
+func tailParameter(r *http.Request) (int, error) {
+	tail := r.URL.Query().Get("tail")
+	if tail == "" {
+		return defaultLogLines, nil
 	}
-	key, err := sessionKey(r.PathValue("account_id"), r.PathValue("session_id"))
-	if err != nil {
-		return nil, err
+	n, err := strconv.Atoi(tail)
+	if err != nil || n < 1 || n > maxLogLines {
+		e := arr.Errorf(arr.CodeBadRequest, "The parameter tail must be between 1 and %d.", maxLogLines)
+		e.Target = "tail"
+		return 0, e
 	}
-	if _, err := s.cfg.Sessions.Get(r.Context(), key); err != nil {
-		return nil, err
-	}
-	if s.cfg.Logs == nil {
-		return nil, arr.Errorf(arr.CodeNotImplemented, "This service keeps no logs of workers.")
-	}
-	return s.cfg.Logs.LogTail(r.Context(), key, n)
+	return n, nil
 }
 
 // healthz says that the process serves.

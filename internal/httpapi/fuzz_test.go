@@ -65,3 +65,39 @@ func FuzzUpdateSession(f *testing.F) {
 		}
 	})
 }
+
+// Whatever the body, the answer is one of the contract's, a conversion is made of strings that were in it, and no signature
+// is shown.
+func FuzzCreateConversion(f *testing.F) {
+	for _, body := range []string{
+		conversionBody,
+		strings.Replace(conversionBody, "Input", "a/../b", 1),
+		strings.Replace(conversionBody, "https://a.example/in", "https://a.example/in?sig=hush", 1),
+		strings.Replace(conversionBody, "box.fbx", "\\ud800", 1),
+		`{"settings":{"inputLocation":[],"outputLocation":null}}`, `{"settings":{"settings":{}}}`, "null", "{}", "",
+	} {
+		f.Add(body)
+	}
+	h := start(f, nil)
+	f.Fuzz(func(t *testing.T, body string) {
+		h := &harness{t: t, convert: h.convert, issuer: h.issuer, url: h.url, client: h.client, contract: h.contract}
+		h.convert.all, h.convert.secrets = nil, nil
+		a := h.do("PUT", converted("c")+version, body)
+		if a.StatusCode == 400 {
+			if len(h.convert.all) != 0 {
+				t.Fatalf("refused and made: %q", body)
+			}
+			return
+		}
+		wantStatus(t, a, 201)
+		if normal, err := h.convert.all[0].Settings.Normalize(); err != nil || normal != h.convert.all[0].Settings {
+			t.Fatalf("%q made %+v", body, h.convert.all[0].Settings)
+		}
+		s := h.convert.secrets[0]
+		for _, secret := range []string{string(s.Input), string(s.Output)} {
+			if len(secret) > 30 && strings.Contains(a.body, secret) { // a short one may well be a part of something else
+				t.Fatalf("%q shows a signature: %s", body, a.body)
+			}
+		}
+	})
+}

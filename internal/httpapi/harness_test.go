@@ -25,6 +25,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/heliograph/heliograph/internal/arr"
+	"github.com/heliograph/heliograph/internal/conversion"
 	"github.com/heliograph/heliograph/internal/token"
 )
 
@@ -135,6 +136,137 @@ func (f *fakeSessions) put(s arr.Session) {
 	f.all = append(f.all, s)
 }
 
+// fakeConversions is a conversion core that converts nothing: what it is asked to accept stays as it is until a test
+// changes it.
+type fakeConversions struct {
+	mu      sync.Mutex
+	all     []arr.Conversion
+	secrets []conversion.Credentials
+	err     error // returned by every call when set
+}
+
+var (
+	_ Conversions     = (*fakeConversions)(nil)
+	_ ConversionWatch = (*fakeConversions)(nil)
+)
+
+func (f *fakeConversions) find(key arr.ConversionKey) (*arr.Conversion, error) {
+	if f.err != nil {
+		return nil, f.err
+	}
+	i := slices.IndexFunc(f.all, func(c arr.Conversion) bool { return c.Key == key })
+	if i < 0 {
+		return nil, arr.Errorf(arr.CodeNotFound, "There is no such conversion.")
+	}
+	return &f.all[i], nil
+}
+
+func (f *fakeConversions) Create(_ context.Context, key arr.ConversionKey, settings arr.ConversionSettings, secrets conversion.Credentials) (
+	arr.Conversion, bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	settings, err := settings.Normalize()
+	if err != nil {
+		return arr.Conversion{}, false, err
+	}
+	c, err := f.find(key)
+	switch {
+	case arr.CodeOf(err) == arr.CodeNotFound:
+		f.secrets = append(f.secrets, secrets)
+		f.all = append(f.all, arr.Conversion{Key: key, Settings: settings, Status: arr.ConversionNotStarted, CreatedAt: time.Now()})
+		return f.all[len(f.all)-1], true, nil
+	case err != nil:
+		return arr.Conversion{}, false, err
+	case c.Settings != settings:
+		return arr.Conversion{}, false, arr.Errorf(arr.CodeConflict, "A resource already exists under the given ID.")
+	}
+	return *c, false, nil
+}
+
+func (f *fakeConversions) Get(_ context.Context, key arr.ConversionKey) (arr.Conversion, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c, err := f.find(key)
+	if err != nil {
+		return arr.Conversion{}, err
+	}
+	return *c, nil
+}
+
+func (f *fakeConversions) List(_ context.Context, a arr.AccountID, after string, limit int) (
+	page []arr.Conversion, next string, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	skip := after != ""
+	for _, c := range f.all {
+		switch {
+		case c.Key.Account != a:
+		case skip:
+			skip = string(c.Key.ID) != after
+		case len(page) == limit:
+			return page, string(page[limit-1].Key.ID), f.err
+		default:
+			page = append(page, c)
+		}
+	}
+	if skip {
+		return nil, "", arr.Errorf(arr.CodeBadRequest, "The page does not exist.")
+	}
+	return page, "", f.err
+}
+
+func (f *fakeConversions) Cancel(_ context.Context, key arr.ConversionKey) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c, err := f.find(key)
+	if err != nil || c.Status.Terminal() {
+		return err
+	}
+	c.Error = arr.Errorf(arr.CodeConversionCancelled, "The conversion was cancelled.")
+	return c.Transition(arr.ConversionFailed, time.Now())
+}
+
+func (f *fakeConversions) Delete(_ context.Context, key arr.ConversionKey) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, err := f.find(key)
+	f.all = slices.DeleteFunc(f.all, func(c arr.Conversion) bool { return c.Key == key })
+	return err
+}
+
+func (f *fakeConversions) Progress(_ context.Context, key arr.ConversionKey) (arr.ConversionProgress, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c, err := f.find(key)
+	if err != nil {
+		return arr.ConversionProgress{}, err
+	}
+	p := arr.ConversionProgress{Status: c.Status, Stage: "waiting", Ahead: 2}
+	if c.Status == arr.ConversionRunning {
+		p = arr.ConversionProgress{Status: c.Status, Stage: "meshes", StageDone: 0.25, Done: 0.5, Rate: 7, Unit: "triangles", Attempt: 1,
+			Elapsed: 1500 * time.Millisecond}
+	}
+	return p, nil
+}
+
+func (f *fakeConversions) LogTail(_ context.Context, key arr.ConversionKey, n int) ([]byte, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, err := f.find(key)
+	return fmt.Appendf(nil, "%s %d\n", key.ID, n), err
+}
+
+// set changes a conversion.
+func (f *fakeConversions) set(id string, change func(*arr.Conversion)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range f.all {
+		if string(f.all[i].Key.ID) == id {
+			change(&f.all[i])
+		}
+	}
+}
+
 // memAccounts is a token.AccountStore without a disk.
 type memAccounts struct {
 	accounts map[arr.AccountID]arr.Account
@@ -164,6 +296,7 @@ func (m *memAccounts) UpdateAccount(context.Context, arr.AccountID, func(*arr.Ac
 type harness struct {
 	t        testing.TB
 	sessions *fakeSessions
+	convert  *fakeConversions
 	store    *memAccounts
 	keys     [2]token.Secret // of account
 	issuer   *token.Issuer
@@ -176,7 +309,7 @@ type harness struct {
 func start(t testing.TB, edit func(*Config)) *harness {
 	t.Helper()
 	h := &harness{
-		t: t, sessions: &fakeSessions{}, store: &memAccounts{accounts: map[arr.AccountID]arr.Account{}},
+		t: t, sessions: &fakeSessions{}, convert: &fakeConversions{}, store: &memAccounts{accounts: map[arr.AccountID]arr.Account{}},
 		log: &lockedBuffer{}, contract: loadContract(t),
 	}
 	accounts := token.NewAccounts(h.store)
@@ -190,7 +323,7 @@ func start(t testing.TB, edit func(*Config)) *harness {
 	}
 	h.issuer = token.NewIssuer(keys)
 	c := Config{
-		Sessions: h.sessions, Accounts: accounts, Issuer: h.issuer, Verifier: token.NewVerifier(keys),
+		Sessions: h.sessions, Conversions: h.convert, ConversionWatch: h.convert, Accounts: accounts, Issuer: h.issuer, Verifier: token.NewVerifier(keys),
 		Log: slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	if edit != nil {
@@ -270,6 +403,9 @@ func header(name, value string) func(*http.Request) {
 // session is the path of a session of account.
 func session(id string) string { return "/accounts/" + string(account) + "/sessions/" + id }
 
+// converted is the path of a conversion of account.
+func converted(id string) string { return "/accounts/" + string(account) + "/conversions/" + id }
+
 // wantError checks status and error body.
 func wantError(t testing.TB, a answer, status int, code arr.Code, message string) {
 	t.Helper()
@@ -306,8 +442,9 @@ type contract struct{ routers []routers.Router }
 
 var loadContract = func() func(testing.TB) *contract {
 	load := sync.OnceValues(func() (*contract, error) {
+		openapi3filter.RegisterBodyDecoder("application/sdp", openapi3filter.PlainBodyDecoder)
 		var c contract
-		for _, file := range []string{"arr/2021-01-01", "sts/2019-02-28-preview"} {
+		for _, file := range []string{"arr/2021-01-01", "sts/2019-02-28-preview", "heliograph/v1"} {
 			doc, err := openapi3.NewLoader().LoadFromFile(filepath.Join("../../api", file, "openapi.yaml"))
 			if err != nil {
 				return nil, err

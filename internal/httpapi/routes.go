@@ -30,21 +30,37 @@ func (s *Server) routes() error {
 	s.mux.HandleFunc("GET /Accounts/{account_id}/token", s.getToken)
 	s.mux.HandleFunc("GET /accounts/{account_id}/token", s.getToken)
 
-	const session = "/accounts/{account_id}/sessions/{session_id}"
-	for _, x := range []struct {
-		pattern string
-		need    access
-		handler http.HandlerFunc
-	}{
+	for _, x := range s.extensions() {
+		s.mux.Handle(x.pattern, s.guard(x.need, s.checkIDs, x.handler))
+	}
+	return s.contractRoutes()
+}
+
+// extension is a route that is not in the contract of ARR.
+type extension struct {
+	pattern string
+	need    access
+	handler http.HandlerFunc
+}
+
+// extensions are those of accounts; api/heliograph/v1/openapi.yaml describes them, and a test compares.
+func (s *Server) extensions() []extension {
+	const (
+		session    = "/accounts/{account_id}/sessions/{session_id}"
+		conversion = "/accounts/{account_id}/conversions/{conversion_id}"
+	)
+	return []extension{
 		{"POST " + session + "/viewer-token", access{action: token.ActionRender}, s.postViewerToken},
 		{"POST " + session + "/whep", access{token.ActionRender, true}, s.relayWHEP},
 		{"DELETE " + session + "/whep/{peer}", access{token.ActionRender, true}, s.relayWHEP},
 		{session + "/inspector/{path...}", access{token.ActionInspect, true}, s.relayInspector},
 		{"GET " + session + "/log", access{action: token.ActionInspect}, s.getLog},
-	} {
-		s.mux.Handle(x.pattern, s.guard(x.need, s.checkSessionID, x.handler))
+
+		{"DELETE " + conversion, access{action: token.ActionDeleteConversion}, s.deleteConversion},
+		{"POST " + conversion + "/:cancel", access{action: token.ActionDeleteConversion}, s.cancelConversion},
+		{"GET " + conversion + "/progress", access{action: token.ActionReadConversion}, s.getConversionProgress},
+		{"GET " + conversion + "/log", access{action: token.ActionReadConversion}, s.getConversionLog},
 	}
-	return s.contractRoutes()
 }
 
 // contractRoutes registers the generated routes behind the token and the schema of their operation.

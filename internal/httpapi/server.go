@@ -1,6 +1,6 @@
 // Package httpapi is the REST edge of the control plane: it authenticates, translates between the wire contract and the
-// session core, maps errors to HTTP, relays to workers and serves the web pages. It decides nothing about sessions and
-// knows no store and no process.
+// cores, maps errors to HTTP, relays to workers and serves the web pages. It decides nothing about sessions and conversions
+// and knows no store and no process.
 package httpapi
 
 import (
@@ -45,10 +45,12 @@ type LogTailer interface {
 
 // Config is what a Server needs. Fields without a default in brackets are required.
 type Config struct {
-	Sessions Sessions
-	Accounts *token.Accounts
-	Issuer   *token.Issuer
-	Verifier *token.Verifier
+	Sessions        Sessions
+	Conversions     Conversions
+	ConversionWatch ConversionWatch
+	Accounts        *token.Accounts
+	Issuer          *token.Issuer
+	Verifier        *token.Verifier
 
 	Logs            LogTailer                   // [none: the log route answers 501]
 	WorkerTransport http.RoundTripper           // how relays reach workers; see NewWorkerTransport [http.DefaultTransport]
@@ -63,7 +65,7 @@ type Config struct {
 	AllowedOrigins []string // web origins that may call the API, "*" = any [none]
 	RatePerSecond  float64  // sustained requests of one account [no limit]
 	RateBurst      int      // requests that may come at once [1]
-	PageSize       int      // sessions in one page of a list [100]
+	PageSize       int      // sessions or conversions in one page of a list [100]
 
 	Log     *slog.Logger          // [none]
 	Metrics prometheus.Registerer // [none]
@@ -80,8 +82,8 @@ type Server struct {
 
 // New checks the configuration and lays out the routes.
 func New(c Config) (*Server, error) {
-	if c.Sessions == nil || c.Accounts == nil || c.Issuer == nil || c.Verifier == nil {
-		return nil, errors.New("httpapi: Sessions, Accounts, Issuer and Verifier are required")
+	if c.Sessions == nil || c.Conversions == nil || c.ConversionWatch == nil || c.Accounts == nil || c.Issuer == nil || c.Verifier == nil {
+		return nil, errors.New("httpapi: Sessions, Conversions, ConversionWatch, Accounts, Issuer and Verifier are required")
 	}
 	for _, u := range []*string{&c.ExternalURL, &c.DashboardURL} {
 		parsed, err := url.Parse(*u)

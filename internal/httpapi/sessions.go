@@ -4,7 +4,6 @@ import (
 	"context"
 	"math"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/heliograph/heliograph/internal/arr"
@@ -78,11 +77,7 @@ func (d dataPlane) ListSessions(ctx context.Context, r arrapi.ListSessionsReques
 	if err != nil {
 		return nil, err
 	}
-	var after string
-	if r.Params.After != nil {
-		after = *r.Params.After
-	}
-	sessions, next, err := d.s.cfg.Sessions.List(ctx, account, after, d.s.cfg.PageSize)
+	sessions, next, err := d.s.cfg.Sessions.List(ctx, account, text(r.Params.After), d.s.cfg.PageSize)
 	if err != nil {
 		return nil, err
 	}
@@ -90,29 +85,8 @@ func (d dataPlane) ListSessions(ctx context.Context, r arrapi.ListSessionsReques
 	for i := range sessions {
 		page.Sessions[i] = wireSession(&sessions[i])
 	}
-	if next != "" {
-		query := url.Values{"api-version": {string(r.Params.APIVersion)}, "after": {next}}
-		link := d.s.origin(ctx) + "/accounts/" + string(account) + "/sessions?" + query.Encode()
-		page.NextLink = &link
-	}
+	page.NextLink = d.s.nextLink(ctx, account, "sessions", string(r.Params.APIVersion), next)
 	return page, nil
-}
-
-// errNoConversions answers the conversion half until the service has it.
-func errNoConversions() error {
-	return arr.Errorf(arr.CodeNotImplemented, "This service does not convert models yet.")
-}
-
-func (dataPlane) ListConversions(context.Context, arrapi.ListConversionsRequestObject) (arrapi.ListConversionsResponseObject, error) {
-	return nil, errNoConversions()
-}
-
-func (dataPlane) GetConversion(context.Context, arrapi.GetConversionRequestObject) (arrapi.GetConversionResponseObject, error) {
-	return nil, errNoConversions()
-}
-
-func (dataPlane) CreateConversion(context.Context, arrapi.CreateConversionRequestObject) (arrapi.CreateConversionResponseObject, error) {
-	return nil, errNoConversions()
 }
 
 func sessionKey(account, session string) (arr.SessionKey, error) {

@@ -60,21 +60,33 @@ func normalizeBody(op *openapi3.Operation, w http.ResponseWriter, r *http.Reques
 	if err != nil {
 		return err
 	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(text, &members); err != nil {
+	var body map[string]any
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber() // a number stays as it is written
+	if err := dec.Decode(&body); err != nil {
 		return err
 	}
-	schema := op.RequestBody.Value.Content["application/json"].Schema.Value
-	for name := range members {
-		if schema.Properties[name] == nil {
-			delete(members, name)
-		}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("more than one JSON value")
 	}
-	if text, err = json.Marshal(members); err != nil {
+	dropUnknown(body, op.RequestBody.Value.Content["application/json"].Schema.Value)
+	if text, err = json.Marshal(body); err != nil {
 		return err
 	}
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
 	return nil
+}
+
+// dropUnknown takes the members that the schema does not know out of an object, and out of those in it.
+func dropUnknown(object map[string]any, schema *openapi3.Schema) {
+	for name, value := range object {
+		known := schema.Properties[name]
+		if known == nil {
+			delete(object, name)
+		} else if inner, ok := value.(map[string]any); ok {
+			dropUnknown(inner, known.Value)
+		}
+	}
 }
 
 // failForm answers a request that is not what the schema says.
@@ -100,6 +112,9 @@ func parameterError(r *http.Request, name string) error {
 	case name == "session_id":
 		_, err := arr.ParseSessionID(r.PathValue(name))
 		return err
+	case name == "conversion_id":
+		_, err := arr.ParseConversionID(r.PathValue(name))
+		return err
 	case name != "api-version":
 		e := arr.Errorf(arr.CodeBadRequest, "The parameter %s is malformed.", name)
 		e.Target = name
@@ -111,10 +126,16 @@ func parameterError(r *http.Request, name string) error {
 	}
 }
 
-// checkSessionID is the form check of the routes that are not in the contract.
-func (s *Server) checkSessionID(next http.Handler) http.Handler {
+// checkIDs is the form check of the routes that are not in the contract.
+func (s *Server) checkIDs(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, err := arr.ParseSessionID(r.PathValue("session_id")); err != nil {
+		var err error
+		if strings.Contains(r.Pattern, "{session_id}") {
+			_, err = arr.ParseSessionID(r.PathValue("session_id"))
+		} else {
+			_, err = arr.ParseConversionID(r.PathValue("conversion_id"))
+		}
+		if err != nil {
 			s.fail(w, r, err)
 			return
 		}
