@@ -3,8 +3,9 @@ package mesh_test
 import (
 	"context"
 	"math"
+	"reflect"
+	"slices"
 	"testing"
-	"time"
 
 	"github.com/heliograph/heliograph/internal/geom"
 	"github.com/heliograph/heliograph/internal/mesh"
@@ -46,25 +47,209 @@ func sphere(n int, bump float64) *scene.Primitive {
 	return p
 }
 
-func TestHierarchyTry(t *testing.T) {
-	for name, p := range map[string]*scene.Primitive{"terrain": terrain(400), "sphere": sphere(200, 0.02), "smooth": sphere(200, 0), "soup": soup(5000)} {
-		start := time.Now()
-		r, err := mesh.Resident(context.Background(), p, mesh.HierarchyOptions{Threads: 1})
-		if err != nil {
-			t.Fatal(err)
+// cut returns the triangles to draw from eye, by the rule of Paged: as corners' positions. tolerance is an angle.
+func cut(p *mesh.Paged, eye geom.Vec3, tolerance float64) [][3]geom.Vec3 {
+	refined := func(i int32) bool {
+		g := &p.Groups[i]
+		d := float64(eye.Sub(g.Center).Len()) - float64(g.Radius)
+		return d <= 0 && g.Error > 0 || float64(g.Error) > tolerance*d
+	}
+	pages := readAll(p)
+	var out [][3]geom.Vec3
+	for i, g := range p.Groups {
+		if !refined(int32(i)) {
+			continue
 		}
-		d := time.Since(start)
-		var tris int
-		for _, c := range r.Clusters {
-			tris += int(c.Triangles)
-		}
-		t.Logf("%s: %d tri, %d clusters, %d groups, %d tri in all, %v = %.2f s/M", name, r.FullTriangles, len(r.Clusters), len(r.Groups), tris, d, d.Seconds()/float64(r.FullTriangles)*1e6)
-		for _, g := range r.Groups[max(0, len(r.Groups)-8):] {
-			n := 0
-			for _, c := range r.Clusters[g.FirstCluster : g.FirstCluster+g.Clusters] {
-				n += int(c.Triangles)
+		for k := g.FirstCluster; k < g.FirstCluster+g.Clusters; k++ {
+			if m := p.Makers[k]; m >= 0 && refined(m) {
+				continue
 			}
-			t.Logf("  %d clusters %d triangles, r %.3g, error %.3g", g.Clusters, n, g.Radius, g.Error)
+			out = append(out, triangles(&pages[g.Page], &p.Clusters[k])...)
+		}
+	}
+	return out
+}
+
+func readAll(p *mesh.Paged) []mesh.Mesh {
+	pages := make([]mesh.Mesh, len(p.Source.Pages()))
+	for i, info := range p.Source.Pages() {
+		m := &pages[i]
+		m.Positions, m.Surface, m.Triangles = make([]float32, 3*info.Vertices), make([]uint32, 4*info.Vertices), make([]uint32, info.Triangles)
+		if err := p.Source.ReadPage(context.Background(), i, mesh.Page{Positions: m.Positions, Surface: m.Surface, Triangles: m.Triangles}); err != nil {
+			panic(err)
+		}
+	}
+	return pages
+}
+
+func triangles(m *mesh.Mesh, c *mesh.Cluster) [][3]geom.Vec3 {
+	out := make([][3]geom.Vec3, c.Triangles)
+	for i, q := range m.Triangles[c.FirstTriangle : c.FirstTriangle+c.Triangles] {
+		for k := range 3 {
+			out[i][k] = m.Position(int(c.FirstVertex + q>>(8*k)&255))
+		}
+	}
+	return out
+}
+
+// openEdges is how many edges have more triangles on one side than on the other.
+func openEdges(tris [][3]geom.Vec3) int {
+	edges := map[[2]geom.Vec3]int{}
+	for _, t := range tris {
+		for k := range 3 {
+			a, b := t[k], t[(k+1)%3]
+			if slices.Compare(a[:], b[:]) < 0 {
+				edges[[2]geom.Vec3{a, b}]++
+			} else {
+				edges[[2]geom.Vec3{b, a}]--
+			}
+		}
+	}
+	n := 0
+	for _, e := range edges {
+		if e != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func resident(t *testing.T, p *scene.Primitive) *mesh.Paged {
+	t.Helper()
+	r, err := mesh.Resident(context.Background(), p, mesh.HierarchyOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestCracks: whatever the tolerance and the point of view, a closed surface stays closed.
+func TestCracks(t *testing.T) {
+	flat := sphere(60, 0.05)
+	unshare(flat)
+	for name, p := range map[string]*scene.Primitive{"bumps": sphere(90, 0.03), "smooth": sphere(64, 0), "flat": flat} {
+		r := resident(t, p)
+		full := len(p.Indices) / 3
+		for _, eye := range []geom.Vec3{{0, 0, 3}, {1.05, 0, 0}, {0, -9, 2}, {0, 0, 0}, {100, 50, 0}} {
+			last := 1 << 30
+			for _, tolerance := range []float64{0, 1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 0.1, 1e9} {
+				tris := cut(r, eye, tolerance)
+				if n := openEdges(tris); n != 0 {
+					t.Errorf("%s from %v at %g: %d open edges of %d triangles", name, eye, tolerance, n, len(tris))
+				}
+				if tolerance == 0 && len(tris) != full {
+					t.Errorf("%s: %d triangles at tolerance 0, want %d", name, len(tris), full)
+				}
+				if len(tris) > last || len(tris) == 0 {
+					t.Errorf("%s from %v at %g: %d triangles, %d at a finer tolerance", name, eye, tolerance, len(tris), last)
+				}
+				last = len(tris)
+			}
+		}
+	}
+}
+
+// unshare gives every triangle its own vertices and its face's normal.
+func unshare(p *scene.Primitive) {
+	q := *p
+	p.Positions, p.Normals, p.UV0, p.Indices = nil, nil, nil, nil
+	for i := 0; i < len(q.Indices); i += 3 {
+		var v [3]geom.Vec3
+		for k := range 3 {
+			v[k] = q.Positions[q.Indices[i+k]]
+			p.Indices = append(p.Indices, uint32(i+k))
+		}
+		n := v[1].Sub(v[0]).Cross(v[2].Sub(v[0])).Normalize()
+		p.Positions = append(p.Positions, v[:]...)
+		p.Normals = append(p.Normals, n, n, n)
+	}
+}
+
+// TestNested: errors never fall and spheres never shrink on the way to the root, and everything is in its place.
+func TestNested(t *testing.T) {
+	for name, p := range map[string]*scene.Primitive{"terrain": terrain(150), "seams": sphere(60, 0.02), "soup": soup(3000)} {
+		r := resident(t, p)
+		if len(r.Makers) != len(r.Clusters) || len(r.Nodes) == 0 {
+			t.Fatalf("%s: %d makers, %d clusters, %d nodes", name, len(r.Makers), len(r.Clusters), len(r.Nodes))
+		}
+		next := uint32(0)
+		made := make([]bool, len(r.Groups))
+		for i, g := range r.Groups {
+			if g.FirstCluster != next || g.Clusters == 0 {
+				t.Fatalf("%s: group %d has clusters %d+%d, want from %d", name, i, g.FirstCluster, g.Clusters, next)
+			}
+			next += g.Clusters
+			for k := g.FirstCluster; k < next; k++ {
+				c := &r.Clusters[k]
+				if d := float64(c.Center.Sub(g.Center).Len() + c.Radius); d > float64(g.Radius)*(1+1e-6) {
+					t.Fatalf("%s: cluster %d is outside group %d", name, k, i)
+				}
+				if r.Makers[k] < 0 {
+					continue
+				}
+				m := &r.Groups[r.Makers[k]]
+				made[r.Makers[k]] = true
+				if int(r.Makers[k]) >= i || m.Error > g.Error {
+					t.Fatalf("%s: group %d, error %g, holds an output of group %d, error %g", name, i, g.Error, r.Makers[k], m.Error)
+				}
+				if d := float64(m.Center.Sub(g.Center).Len() + m.Radius); d > float64(g.Radius)*(1+1e-6) {
+					t.Fatalf("%s: group %d is not in the sphere of group %d", name, r.Makers[k], i)
+				}
+			}
+		}
+		for i, g := range r.Groups {
+			if made[i] == math.IsInf(float64(g.Error), 1) {
+				t.Errorf("%s: group %d: error %g, replaced: %v", name, i, g.Error, made[i])
+			}
+		}
+		reached := make([]int, len(r.Groups))
+		walk(t, r, []uint32{0}, reached)
+		for i, n := range reached {
+			if n > 1 || n == 0 && r.Groups[i].Error > 0 {
+				t.Errorf("%s: group %d, error %g, is %d times in the tree", name, i, r.Groups[i].Error, n)
+			}
+		}
+	}
+}
+
+// walk counts how often each group is below node, and checks that all nodes above it bound it.
+func walk(t *testing.T, p *mesh.Paged, above []uint32, reached []int) {
+	t.Helper()
+	at := above[len(above)-1]
+	n := &p.Nodes[at]
+	for i := n.First; i < n.First+n.Count; i++ {
+		if !n.Leaf {
+			if i <= at {
+				t.Fatalf("node %d has child %d", at, i)
+			}
+			walk(t, p, append(above, i), reached)
+			continue
+		}
+		g := &p.Groups[i]
+		reached[i]++
+		for _, a := range above {
+			n := &p.Nodes[a]
+			if float64(g.Center.Sub(n.Center).Len()+g.Radius) > float64(n.Radius)*(1+1e-6) || g.Error > n.Error {
+				t.Fatalf("node %d does not bound group %d", a, i)
+			}
+		}
+	}
+}
+
+// TestThreads: the result does not depend on the number of threads.
+func TestThreads(t *testing.T) {
+	for _, p := range []*scene.Primitive{sphere(110, 0.03), soup(30000)} {
+		var want *mesh.Paged
+		for _, threads := range []int{1, 2, 7} {
+			r, err := mesh.Resident(context.Background(), p, mesh.HierarchyOptions{Threads: threads})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want == nil {
+				want = r
+			} else if !reflect.DeepEqual(r, want) {
+				t.Errorf("%d threads give another hierarchy than one", threads)
+			}
 		}
 	}
 }
