@@ -135,7 +135,7 @@ func packOct(u, v uint32, bits int) uint32 {
 	w := uint32(floor(float32(float32(x)*s)+0.5)) & 0x7ff
 	w |= uint32(floor(float32(float32(y)*s)-float32(float32(w)*(1.0/(1<<11)))+0.5)) & 0x7ff << 11
 	half := float32(s * 0.5)
-	return w | uint32(floor(float32(float32(z)*half)-float32(float32(w)*(1.0/(1<<22)))+0.5))<<22
+	return w | uint32(min(floor(float32(float32(z)*half)-float32(float32(w)*(1.0/(1<<22)))+0.5), 511))<<22
 }
 
 // floor is the greatest integer not above x, for small x.
