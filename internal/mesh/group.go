@@ -204,7 +204,7 @@ func (w *worker) fitting(tris [][3]uint32) int {
 	if len(tris)*3 <= MaxVertices {
 		return len(tris)
 	}
-	w.seen.reset(3 * MaxTriangles)
+	w.seen.reset(2 * MaxTriangles)
 	n := uint32(0)
 	for i, t := range tris {
 		for _, v := range t {
@@ -223,7 +223,7 @@ func (w *worker) fitting(tris [][3]uint32) int {
 func (w *worker) keep(clusters []uint32) product {
 	r := product{stuck: true}
 	l, h := w.l, w.h
-	w.seen.reset(3 * len(w.patch.tris))
+	w.seen.reset(len(w.patch.tris))
 	for _, c := range clusters {
 		s := l.clusters[c]
 		tris := l.tris[3*s.first : 3*(s.first+s.count)]

@@ -39,7 +39,7 @@ func (g *grouper) index(cs []centroid) {
 	for _, c := range cs {
 		n += int(g.l.clusters[c.tri].count)
 	}
-	g.positions.reset(n + n/2)
+	g.positions.reset(n * 2 / 3)
 	g.users, g.heads, g.uses, g.ends = g.users[:0], g.heads[:0], g.uses[:0], g.ends[:0]
 	for i, c := range cs {
 		s := &g.l.clusters[c.tri]

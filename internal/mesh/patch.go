@@ -31,8 +31,8 @@ func (q *patch) reset(from *scene.Primitive, tangents []geom.Vec4, triangles int
 	p.UV1 = emptied(p.UV1, from.UV1 != nil)
 	p.Colors = emptied(p.Colors, from.Colors != nil)
 	q.tris, q.src, q.at, q.ids, q.derived = q.tris[:0], q.src[:0], q.at[:0], q.ids[:0], q.derived[:0]
-	q.vertices.reset(3 * triangles)
-	q.positions.reset(3 * triangles)
+	q.vertices.reset(triangles)
+	q.positions.reset(triangles)
 }
 
 // emptied is s without elements: nil only where it is not wanted.
@@ -99,14 +99,21 @@ func (q *patch) vertex(h *hierarchy, l *level, id uint32) {
 type idTable struct {
 	keys, vals []uint32 // keys are id + 1; 0 = free
 	shift      int
+	free       int // keys to be put until the table grows
 }
 
-// reset empties the table and makes room for n ids.
+// reset empties the table and makes room for about n ids.
 func (t *idTable) reset(n int) {
-	size := 1 << bits.Len(uint(n)+uint(n)/2+8)
-	t.keys, t.vals = sized(t.keys, size), sized(t.vals, size)
+	t.keys, t.vals = sized(t.keys, tableSize(n)), sized(t.vals, tableSize(n))
+	t.clear()
+}
+
+func tableSize(n int) int { return 1 << bits.Len(uint(n)+uint(n)/2+8) }
+
+func (t *idTable) clear() {
 	clear(t.keys)
-	t.shift = 32 - bits.TrailingZeros(uint(size))
+	t.shift = 32 - bits.TrailingZeros(uint(len(t.keys)))
+	t.free = len(t.keys) * 3 / 4
 }
 
 // put returns the number of id, which becomes n where the id is new.
@@ -118,7 +125,21 @@ func (t *idTable) put(id, n uint32) (number uint32, known bool) {
 			return t.vals[at], true
 		case 0:
 			t.keys[at], t.vals[at] = id+1, n
+			if t.free--; t.free == 0 {
+				t.grow()
+			}
 			return n, false
+		}
+	}
+}
+
+func (t *idTable) grow() {
+	old := *t
+	t.keys, t.vals = make([]uint32, 2*len(old.keys)), make([]uint32, 2*len(old.keys))
+	t.clear()
+	for i, k := range old.keys {
+		if k != 0 {
+			t.put(k-1, old.vals[i])
 		}
 	}
 }
