@@ -1,4 +1,5 @@
-// Command heliograph-worker renders one session. The control plane starts it; people start it only to debug.
+// Command heliograph-worker renders one session, or does one conversion. The control plane starts it; people start it only to
+// debug.
 package main
 
 import (
@@ -14,6 +15,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/heliograph/heliograph/internal/converter/child"
 	"github.com/heliograph/heliograph/internal/encode/codecs"
 	"github.com/heliograph/heliograph/internal/machine"
 	"github.com/heliograph/heliograph/internal/obs"
@@ -33,6 +35,7 @@ const (
 
 type cli struct {
 	Render  renderCmd        `cmd:"" help:"Render one session; started by the control plane."`
+	Convert convertCmd       `cmd:"" help:"Convert one model; started by the control plane and by heliograph convert."`
 	Version kong.VersionFlag `help:"Print the version and exit."`
 }
 
@@ -51,7 +54,7 @@ func main() {
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	var c cli
 	exit := -1
-	parser, err := kong.New(&c, kong.Name("heliograph-worker"), kong.Description("Renders one Heliograph session."),
+	parser, err := kong.New(&c, kong.Name("heliograph-worker"), kong.Description("Renders one Heliograph session, or converts one model."),
 		kong.Vars{"version": obs.Version()}, kong.Writers(stdout, stderr), kong.Exit(func(code int) { exit = code }))
 	if err != nil {
 		fmt.Fprintln(stderr, err)
@@ -65,7 +68,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		fmt.Fprintln(stderr, "heliograph-worker:", err)
 		return exitUsage
 	}
-	if err := k.Run(&env{ctx: ctx, getenv: getenv, stderr: stderr}); err != nil {
+	if err := k.Run(&env{ctx: ctx, getenv: getenv, confine: child.Confine, stdout: stdout, stderr: stderr}); err != nil {
 		fmt.Fprintln(stderr, "heliograph-worker:", err)
 		return exitCode(err)
 	}
@@ -73,9 +76,11 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 }
 
 type env struct {
-	ctx    context.Context
-	getenv func(string) string
-	stderr io.Writer
+	ctx     context.Context
+	getenv  func(string) string
+	confine func(child.Limits) (missing []string, err error) // a test must not confine itself for good
+	stdout  io.Writer
+	stderr  io.Writer
 }
 
 func exitCode(err error) int {

@@ -15,7 +15,7 @@ import (
 
 const (
 	goShare  = 0.8 // of the memory that Go's heap may fill before its collector works harder; the rest is slack, and not Go's
-	cpuGrace = 5   // seconds between the signal of the limit of processor time and the end
+	cpuGrace = 2   // seconds between the signal of the limit of processor time and the end
 )
 
 // Confine puts the limits on this process, for good: memory, processor time, the size of files, no core files, no sockets
