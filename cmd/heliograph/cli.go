@@ -15,6 +15,7 @@ type cli struct {
 	Token       tokenCmd       `cmd:"" help:"Mint an access token (on the service's machine)."`
 	RotateKey   rotateKeyCmd   `cmd:"" name:"rotate-signing-key" help:"Replace the key that signs access tokens (on the service's machine)."`
 	Session     sessionCmd     `cmd:"" help:"Create, watch, use and stop rendering sessions."`
+	Convert     convertCmd     `cmd:"" help:"Make an asset of a model, on this machine."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
 
