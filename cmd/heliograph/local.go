@@ -15,9 +15,11 @@ import (
 const (
 	databaseFile   = "heliograph.db"
 	signingKeyFile = "token-keys.json" // signs access tokens
+	sealKeyFile    = "conversion-key"  // encrypts the signatures of conversions
 	socketFile     = "control.sock"    // workers report here
 	caDir          = "ca"
-	sessionsDir    = "sessions" // configuration and log of each worker
+	sessionsDir    = "sessions"    // configuration and log of each worker
+	conversionsDir = "conversions" // files and log of each conversion
 	cacheDir       = "cache"
 	devAccountFile = "dev-account.json"
 )

@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/heliograph/heliograph/internal/arr"
+	"github.com/heliograph/heliograph/internal/conversion"
 	"github.com/heliograph/heliograph/internal/session"
 )
 
@@ -45,4 +46,51 @@ func (m *sessionMetrics) Started(size arr.Size, d time.Duration) {
 
 func (m *sessionMetrics) Ended(size arr.Size, status arr.SessionStatus, code arr.Code) {
 	m.ended.WithLabelValues(string(size), string(status), string(code)).Inc()
+}
+
+// conversionMetrics counts conversions for Prometheus.
+type conversionMetrics struct {
+	live  *prometheus.GaugeVec
+	ended *prometheus.CounterVec
+	took  prometheus.Histogram
+	moved *prometheus.CounterVec
+}
+
+var _ conversion.Metrics = (*conversionMetrics)(nil)
+
+func newConversionMetrics(reg prometheus.Registerer) *conversionMetrics {
+	m := &conversionMetrics{
+		live: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "heliograph_conversions", Help: "Conversions that wait and that run.",
+		}, []string{"state"}),
+		ended: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "heliograph_conversions_ended_total", Help: "Ends of conversions; code says why status is Failed.",
+		}, []string{"status", "code"}),
+		took: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "heliograph_conversion_seconds", Help: "Time from Running to the end of a conversion that has run.",
+			Buckets: prometheus.ExponentialBuckets(0.25, 4, 10), // 250 ms to 18 h
+		}),
+		moved: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "heliograph_conversion_bytes_total", Help: "Bytes fetched from and stored to containers.",
+		}, []string{"direction"}),
+	}
+	reg.MustRegister(m.live, m.ended, m.took, m.moved)
+	return m
+}
+
+func (m *conversionMetrics) Live(waiting, running int) {
+	m.live.WithLabelValues("waiting").Set(float64(waiting))
+	m.live.WithLabelValues("running").Set(float64(running))
+}
+
+func (m *conversionMetrics) Ended(status arr.ConversionStatus, code arr.Code, took time.Duration) {
+	m.ended.WithLabelValues(string(status), string(code)).Inc()
+	if took > 0 {
+		m.took.Observe(took.Seconds())
+	}
+}
+
+func (m *conversionMetrics) Moved(fetched, stored int64) {
+	m.moved.WithLabelValues("fetched").Add(float64(fetched))
+	m.moved.WithLabelValues("stored").Add(float64(stored))
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 
 	"github.com/heliograph/heliograph/internal/config"
 	"github.com/heliograph/heliograph/internal/obs"
@@ -18,6 +19,7 @@ type serveCmd struct {
 	Listen          string   `placeholder:"HOST:PORT" help:"Address of the SDK endpoint (listen)."`
 	DashboardListen string   `placeholder:"HOST:PORT" help:"Address of the plain-HTTP dashboard, loopback only (dashboardListen)."`
 	Models          []string `placeholder:"DIR" type:"existingdir" help:"Directory for file models; repeatable (worker.modelRoots)."`
+	Storage         []string `placeholder:"DIR" type:"existingdir" help:"Directory for file containers; repeatable (storage.local.roots)."`
 	Demo            bool     `help:"With --dev: start a session with the sample model and print the viewer's address."`
 	ReadyFile       string   `placeholder:"FILE" help:"With --dev: write a JSON file with endpoint, account, key and CA once it serves."`
 }
@@ -27,7 +29,7 @@ func (serveCmd) Help() string {
 
     heliograph serve --dev
     heliograph serve --dev --demo
-    heliograph serve --dev --models ~/models
+    heliograph serve --dev --models ~/models --storage ~/assets
 
 The account, its key and the local certificate authority are kept in the data directory, by default
 ~/.local/share/heliograph. If a default port is taken, a free one is used.
@@ -90,6 +92,9 @@ func (c *serveCmd) settings(a *app) (settings, error) {
 	if len(c.Models) > 0 {
 		cfg.Worker.ModelRoots = c.Models
 	}
+	if len(c.Storage) > 0 {
+		cfg.Storage.Local.Roots = c.Storage
+	}
 	if c.Dev {
 		err = checkDev(cfg)
 	}
@@ -99,14 +104,19 @@ func (c *serveCmd) settings(a *app) (settings, error) {
 	if err != nil {
 		return settings{}, err
 	}
-	// Workers get these paths and have another working directory.
+	// Workers get these paths and have another working directory; clients name directories of storage by whole paths.
 	if cfg.DataDir, err = filepath.Abs(cfg.DataDir); err != nil {
 		return settings{}, err
 	}
-	for i, root := range cfg.Worker.ModelRoots {
-		if cfg.Worker.ModelRoots[i], err = filepath.Abs(root); err != nil {
-			return settings{}, err
+	for _, roots := range [][]string{cfg.Worker.ModelRoots, cfg.Storage.Local.Roots} {
+		for i, root := range roots {
+			if roots[i], err = filepath.Abs(root); err != nil {
+				return settings{}, err
+			}
 		}
+	}
+	if c.Dev { // one's own assets are there to be looked at
+		cfg.Worker.ModelRoots = slices.Concat(cfg.Worker.ModelRoots, cfg.Storage.Local.Roots)
 	}
 	return settings{cfg, c.Dev, base}, nil
 }

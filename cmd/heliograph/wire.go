@@ -101,12 +101,20 @@ func serve(ctx context.Context, set settings, log *slog.Logger, ready func(conte
 		LivenessTimeout: max(minLiveness, 5*w.RenewEvery),
 	})
 	manager := session.NewManager(session.ManagerConfig{Store: store, Notify: reconciler.Notify})
+
+	// Conversions.
+	conversions, queue, err := conversionCore(set, store.Conversions(), newConversionMetrics(metrics), log)
+	if err != nil {
+		return err
+	}
+
+	// The edge.
 	transport := httpapi.NewWorkerTransport(ca.Pool()) // the system's authorities do not vouch for workers
 	defer transport.CloseIdleConnections()
 	info := addresses(set, ln, ca)
 	var draining atomic.Bool
 	api, err := httpapi.New(httpapi.Config{
-		Sessions: manager, Accounts: accounts, Issuer: token.NewIssuer(keys), Verifier: token.NewVerifier(keys),
+		Sessions: manager, Conversions: conversions, ConversionWatch: queue, Accounts: accounts, Issuer: token.NewIssuer(keys), Verifier: token.NewVerifier(keys),
 		Logs: backend, WorkerTransport: transport, UI: webui.Handler(),
 		Ready: func(context.Context) error {
 			if draining.Load() {
@@ -129,6 +137,8 @@ func serve(ctx context.Context, set settings, log *slog.Logger, ready func(conte
 		// Requests in flight may still change sessions, which the reconciler must get to see. It leaves the workers
 		// running: the next start adopts them.
 		{"reconciler", reconciler.Run},
+		// The same holds for conversions. Their processes end with the queue; the next start begins them again.
+		{"conversions", queue.Run},
 		// Workers report to the reconciler. They take the end of this socket for a restart and try again.
 		{"workers", func(ctx context.Context) error {
 			return workerrpc.Serve(ctx, ln.control, workerrpc.NewHandler(reconciler, log))

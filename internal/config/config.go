@@ -3,6 +3,7 @@
 package config
 
 import (
+	"log/slog"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -24,10 +25,12 @@ type Config struct {
 	Sizes     Sizes     `yaml:"sizes"`
 
 	StartTimeout time.Duration `yaml:"startTimeout"` // longest wait for room, and then again for the worker
-	Retention    time.Duration `yaml:"retention"`    // how long ended sessions stay readable
+	Retention    time.Duration `yaml:"retention"`    // how long ended sessions and conversions stay readable
 
-	Worker Worker `yaml:"worker"`
-	Log    Log    `yaml:"log"`
+	Worker     Worker     `yaml:"worker"`
+	Conversion Conversion `yaml:"conversion"`
+	Storage    Storage    `yaml:"storage"`
+	Log        Log        `yaml:"log"`
 }
 
 // TLS names PEM files of the SDK endpoint's certificate chain and key. Both or none.
@@ -74,6 +77,63 @@ type Worker struct {
 	ModelHosts  []string      `yaml:"modelHosts"`  // hosts that https models may come from
 }
 
+// Conversion says how models are converted. Each conversion is a process of its own.
+type Conversion struct {
+	MaxRunning     int           `yaml:"maxRunning"`     // at a time; more wait
+	Threads        int           `yaml:"threads"`        // of one conversion; 0 = one for each core
+	MemoryLimitMiB int64         `yaml:"memoryLimitMiB"` // of one conversion; 0 = none
+	CPUTimeLimit   time.Duration `yaml:"cpuTimeLimit"`   // of one conversion, all threads together; 0 = none
+	TimeLimit      time.Duration `yaml:"timeLimit"`      // of one conversion, transfers included; 0 = none
+	MaxInputMiB    int64         `yaml:"maxInputMiB"`    // all files of one source together; 0 = no limit
+	MaxOutputMiB   int64         `yaml:"maxOutputMiB"`   // the largest file of one conversion; 0 = no limit
+}
+
+// Storage says which containers conversions may read and write, and with which credentials. Azure Blob storage by shared
+// access signature is always allowed.
+type Storage struct {
+	Local LocalStorage `yaml:"local"`
+	Azure AzureStorage `yaml:"azure"`
+	S3    S3Storage    `yaml:"s3"`
+	GCS   GCSStorage   `yaml:"gcs"`
+}
+
+// LocalStorage is the file system of this machine.
+type LocalStorage struct {
+	Roots []string `yaml:"roots"` // directories that file containers may be in
+}
+
+// AzureStorage is Azure Blob storage, and what speaks its protocol.
+type AzureStorage struct {
+	Accounts     []AzureAccount `yaml:"accounts"`     // linked: no signature is needed
+	HostSuffixes []string       `yaml:"hostSuffixes"` // of accounts that may be used by signature; empty = those of Azure's clouds
+}
+
+// AzureAccount is a linked storage account, by key or identity; with neither, only its endpoint is made known.
+type AzureAccount struct {
+	Name     string `yaml:"name"`
+	Endpoint string `yaml:"endpoint"` // "" = https://NAME.blob.core.windows.net
+	Key      Secret `yaml:"key"`
+	Identity bool   `yaml:"identity"` // the identity that the service runs as
+}
+
+// S3Storage is Amazon S3, and what speaks its protocol.
+type S3Storage struct {
+	Buckets         []string `yaml:"buckets"`   // "*" = all that the credentials open
+	Endpoint        string   `yaml:"endpoint"`  // "" = Amazon's
+	Region          string   `yaml:"region"`    // "" = from the environment
+	PathStyle       bool     `yaml:"pathStyle"` // the bucket is in the path, not in the host name
+	AccessKeyID     string   `yaml:"accessKeyID"`
+	SecretAccessKey Secret   `yaml:"secretAccessKey"` // "" = credentials from the environment
+	SessionToken    Secret   `yaml:"sessionToken"`
+}
+
+// GCSStorage is Google Cloud Storage, with the application default credentials.
+type GCSStorage struct {
+	Buckets   []string `yaml:"buckets"`  // "*" = all that the credentials open
+	Endpoint  string   `yaml:"endpoint"` // "" = Google's
+	Anonymous bool     `yaml:"anonymous"`
+}
+
 // Log shapes the log on standard error.
 type Log struct {
 	Level  string `yaml:"level"`  // debug, info, warn or error
@@ -107,9 +167,35 @@ func Default() Config {
 			PortMin:  minPort, PortMax: maxPort,
 			RenewEvery: 2 * time.Second, OrphanAfter: 60 * time.Second,
 		},
+		Conversion: Conversion{
+			MaxRunning: 2, MemoryLimitMiB: 8192, CPUTimeLimit: 24 * time.Hour, TimeLimit: 12 * time.Hour, MaxOutputMiB: 256 << 10,
+		},
 		Log: Log{Level: "info", Format: "auto"},
 	}
 }
 
-// YAML is the whole configuration as a file would spell it.
+// Secret is a setting that neither logs nor check-config show.
+type Secret string
+
+// Reveal returns the secret's text.
+func (s Secret) Reveal() string { return string(s) }
+
+// String hides the secret from fmt.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "[redacted]"
+}
+
+// GoString hides the secret from %#v.
+func (s Secret) GoString() string { return s.String() }
+
+// LogValue hides the secret from slog.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// MarshalYAML hides the secret from YAML.
+func (s Secret) MarshalYAML() (any, error) { return s.String(), nil }
+
+// YAML is the whole configuration as a file would spell it, without the secrets.
 func (c *Config) YAML() ([]byte, error) { return yaml.Marshal(c) }

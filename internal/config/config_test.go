@@ -1,6 +1,8 @@
 package config
 
 import (
+	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -120,6 +122,10 @@ func TestEveryKeyHasItsOwnVariableAndTextForm(t *testing.T) {
 		text := map[reflect.Kind]string{reflect.String: "x", reflect.Slice: "x,y"}[v.Kind()]
 		if v.Type() == reflect.TypeFor[time.Duration]() {
 			text = "7s"
+		} else if v.Type() == reflect.TypeFor[[]AzureAccount]() {
+			text = "[{name: x, key: y}]"
+		} else if v.Kind() == reflect.Bool {
+			text = "true"
 		} else if text == "" {
 			text = "7"
 		}
@@ -148,7 +154,13 @@ func TestMistakesAreNamed(t *testing.T) {
 		"bad cors":           {text: "cors: {allowedOrigins: [example.com]}\n", want: []string{"cors.allowedOrigins:"}},
 		"ports":              {text: "worker: {portMin: 80}\n", want: []string{"worker.portMin", "49152..65534"}},
 		"orphan too soon":    {text: "worker: {orphanAfter: 1s}\n", want: []string{"worker.orphanAfter"}},
-		"two at once":        {text: "startTimeout: 0s\nlog: {level: loud}\n", want: []string{"startTimeout:", "log.level:"}},
+		"no conversions":     {text: "conversion: {maxRunning: 0}\n", want: []string{"conversion.maxRunning:"}},
+		"nameless account":   {text: "storage: {azure: {accounts: [{key: x}]}}\n", want: []string{"storage.azure.accounts[0].name:"}},
+		"key and identity": {env: map[string]string{"HELIOGRAPH_STORAGE_AZURE_ACCOUNTS": "[{name: a, key: x, identity: true}]"},
+			want: []string{"storage.azure.accounts[0]: key and identity"}},
+		"accounts as a list": {env: map[string]string{"HELIOGRAPH_STORAGE_AZURE_ACCOUNTS": "a=b"},
+			want: []string{"HELIOGRAPH_STORAGE_AZURE_ACCOUNTS: not a YAML list of accounts"}},
+		"two at once": {text: "startTimeout: 0s\nlog: {level: loud}\n", want: []string{"startTimeout:", "log.level:"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := load(t, tc.text, tc.env)
@@ -161,5 +173,31 @@ func TestMistakesAreNamed(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestSecretsStayHidden(t *testing.T) {
+	c, err := load(t, "storage: {azure: {accounts: [{name: a, key: hush1}]}, s3: {accessKeyID: k, secretAccessKey: hush2}}\n",
+		map[string]string{"HELIOGRAPH_STORAGE_S3_SESSION_TOKEN": "hush3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := c.Storage
+	if s.Azure.Accounts[0].Key.Reveal() != "hush1" || s.S3.SecretAccessKey.Reveal() != "hush2" || s.S3.SessionToken.Reveal() != "hush3" {
+		t.Error("the secrets are not what was set")
+	}
+	text, err := c.YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "config", c, "key", c.Storage.Azure.Accounts[0].Key)
+	all := fmt.Sprintf("%s %v %+v %#v %s", text, c, c, c, log.String())
+	if strings.Contains(all, "hush") || strings.Count(string(text), "redacted") != 3 {
+		t.Error(all)
+	}
+	_, err = load(t, "", map[string]string{"HELIOGRAPH_STORAGE_AZURE_ACCOUNTS": "[{name: a, kez: hush}]"})
+	if err == nil || strings.Contains(err.Error(), "hush") {
+		t.Error(err)
 	}
 }

@@ -100,6 +100,10 @@ func set(v reflect.Value, text string) error {
 	switch p := v.Addr().Interface().(type) {
 	case *string:
 		*p = text
+	case *Secret:
+		*p = Secret(text)
+	case *bool:
+		*p, err = strconv.ParseBool(text)
 	case *int:
 		*p, err = strconv.Atoi(text)
 	case *int64:
@@ -114,6 +118,11 @@ func set(v reflect.Value, text string) error {
 			if item = strings.TrimSpace(item); item != "" && item != "-" {
 				*p = append(*p, item)
 			}
+		}
+	case *[]AzureAccount: // as in the file, on one line: [{name: a, key: b}]
+		*p = nil
+		if err = yaml.UnmarshalWithOptions([]byte(text), p, yaml.Strict()); err != nil {
+			err = errors.New("not a YAML list of accounts") // the parser's words would show keys
 		}
 	default:
 		return fmt.Errorf("config: no text form for %s", v.Type())

@@ -69,6 +69,19 @@ func (c *Config) Validate() error {
 	check(w.OrphanAfter >= 2*w.RenewEvery,
 		"worker.orphanAfter: must be at least twice worker.renewEvery, else one lost renewal ends a session")
 
+	v := c.Conversion
+	check(v.MaxRunning >= 1, "conversion.maxRunning: must be at least 1")
+	check(v.Threads >= 0, "conversion.threads: must not be negative")
+	check(v.MemoryLimitMiB >= 0, "conversion.memoryLimitMiB: must not be negative")
+	check(v.CPUTimeLimit >= 0, "conversion.cpuTimeLimit: must not be negative")
+	check(v.TimeLimit >= 0, "conversion.timeLimit: must not be negative")
+	check(v.MaxInputMiB >= 0, "conversion.maxInputMiB: must not be negative")
+	check(v.MaxOutputMiB >= 0, "conversion.maxOutputMiB: must not be negative")
+	for i, a := range c.Storage.Azure.Accounts {
+		check(a.Name != "", "storage.azure.accounts[%d].name: must not be empty", i)
+		check(a.Key == "" || !a.Identity, "storage.azure.accounts[%d]: key and identity exclude each other", i)
+	}
+
 	check(slices.Contains(levels, c.Log.Level), "log.level: %q is none of %s", c.Log.Level, list(levels))
 	check(slices.Contains(formats, c.Log.Format), "log.format: %q is none of %s", c.Log.Format, list(formats))
 	return errors.Join(errs...)

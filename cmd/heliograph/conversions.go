@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+
+	"github.com/heliograph/heliograph/internal/blob"
+	"github.com/heliograph/heliograph/internal/config"
+	"github.com/heliograph/heliograph/internal/conversion"
+	"github.com/heliograph/heliograph/internal/converter/child"
+)
+
+// conversionCore makes what answers and what drives conversions.
+func conversionCore(set settings, store conversion.Store, metrics conversion.Metrics, log *slog.Logger) (
+	*conversion.Manager, *conversion.Queue, error) {
+	opener, err := blob.New(blobConfig(set.Storage))
+	if err != nil {
+		return nil, nil, err
+	}
+	sealer, err := conversion.OpenSealer(filepath.Join(set.DataDir, sealKeyFile))
+	if err != nil {
+		return nil, nil, err
+	}
+	c := set.Conversion
+	queue, err := conversion.NewQueue(conversion.QueueConfig{
+		Store: store, Storage: storage{opener}, Sealer: sealer, Metrics: metrics, Log: log,
+		Converter: conversion.Process{
+			Binary: set.Worker.Binary, Threads: c.Threads, Log: log,
+			Limits: child.Limits{
+				Memory: c.MemoryLimitMiB << 20, CPU: c.CPUTimeLimit, FileSize: c.MaxOutputMiB << 20, Wall: c.TimeLimit,
+			},
+		},
+		Dir: filepath.Join(set.DataDir, conversionsDir), MaxRunning: c.MaxRunning, MaxInputBytes: c.MaxInputMiB << 20,
+		TimeLimit: c.TimeLimit, Retention: set.Retention,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	manager := conversion.NewManager(conversion.ManagerConfig{
+		Store: store, Storage: storage{opener}, Sealer: sealer, Notify: queue.Notify,
+	})
+	return manager, queue, nil
+}
+
+// storage is the Opener as conversions see it.
+type storage struct{ *blob.Opener }
+
+// Open implements conversion.Storage.
+func (s storage) Open(ctx context.Context, uri, sas string) (conversion.Container, error) {
+	c, err := s.Opener.Open(ctx, uri, sas)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// blobConfig says the same in the words of package blob.
+func blobConfig(s config.Storage) blob.Config {
+	c := blob.Config{
+		Local: blob.Local(s.Local),
+		Azure: blob.Azure{HostSuffixes: s.Azure.HostSuffixes},
+		S3: blob.S3{
+			Buckets: s.S3.Buckets, Endpoint: s.S3.Endpoint, Region: s.S3.Region, PathStyle: s.S3.PathStyle, AccessKeyID: s.S3.AccessKeyID,
+			SecretAccessKey: blob.Secret(s.S3.SecretAccessKey), SessionToken: blob.Secret(s.S3.SessionToken),
+		},
+		GCS: blob.GCS(s.GCS),
+	}
+	for _, a := range s.Azure.Accounts {
+		c.Azure.Accounts = append(c.Azure.Accounts, blob.AzureAccount{
+			Name: a.Name, Endpoint: a.Endpoint, Key: blob.Secret(a.Key), Identity: a.Identity,
+		})
+	}
+	return c
+}
