@@ -8,7 +8,9 @@ import (
 	"image/color"
 	"image/jpeg"
 	"image/png"
+	"io"
 
+	"golang.org/x/image/bmp"
 	"golang.org/x/image/webp"
 )
 
@@ -19,7 +21,7 @@ const maxSide = 16384
 // picture, in a few bytes. Its marker cannot occur inside of compressed data.
 const maxScans = 100
 
-// DecodeImage decodes a PNG, JPEG or WebP file. The memory for it comes out of b; nothing is allocated before.
+// DecodeImage decodes a PNG, JPEG, WebP, BMP or TGA file. The memory for it comes out of b; nothing is allocated before.
 func DecodeImage(data []byte, b *Budget) (*image.NRGBA, error) {
 	decodeConfig, decode := png.DecodeConfig, png.Decode
 	switch d := data; {
@@ -31,8 +33,15 @@ func DecodeImage(data []byte, b *Budget) (*image.NRGBA, error) {
 		}
 	case len(d) >= 12 && string(d[:4]) == "RIFF" && string(d[8:12]) == "WEBP":
 		decodeConfig, decode = webp.DecodeConfig, webp.Decode
+	case bytes.HasPrefix(d, []byte("BM")):
+		decodeConfig, decode = bmp.DecodeConfig, bmp.Decode
 	default:
-		return nil, errors.New("the image is neither PNG nor JPEG nor WebP")
+		t, ok := readTGA(d)
+		if !ok {
+			return nil, errors.New("the image is neither PNG nor JPEG nor WebP nor BMP nor TGA")
+		}
+		decodeConfig = func(io.Reader) (image.Config, error) { return image.Config{Width: t.w, Height: t.h}, nil }
+		decode = func(io.Reader) (image.Image, error) { return t.decode(d) }
 	}
 	c, err := decodeConfig(bytes.NewReader(data))
 	if err != nil {

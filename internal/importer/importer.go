@@ -13,6 +13,10 @@ type Options struct {
 	TriangleBudget int64 // most triangles, counted once per instance; 0 = no limit
 	MemoryBudget   int64 // most bytes of input, and of decoded geometry, and of decoded images; 0 = DefaultMemoryBudget
 
+	// FBXAssumeMetallic is ARR's conversion setting fbxAssumeMetallic; nil = true. Where it is false, untextured FBX materials
+	// that are coloured and shine strongly become plastic rather than metal.
+	FBXAssumeMetallic *bool
+
 	// Progress may be nil. It is called with the stages "fetch" and "decode" and done from 0 to 1, never concurrently.
 	Progress func(stage string, done float64)
 

@@ -42,7 +42,7 @@ func TestTextureBomb(t *testing.T) {
 	root := fstest.MapFS{"a.png": {Data: b.Bytes()}, "b.png": {Data: b.Bytes()}}
 	var w Warnings
 	x := NewTextures(Source{Root: root, Name: "a.obj"}, Options{MemoryBudget: 12_500_000}, 0, &w)
-	if first := x.Load("a.png", "m"); first == nil || x.Load("a.png", "m") != first || x.Load("b.png", "m") != nil {
+	if first := x.Load("m", "a.png"); first == nil || x.Load("m", "a.png") != first || x.Load("m", "b.png") != nil {
 		t.Error("not just the first of two images fits")
 	}
 	for range 2 {
@@ -52,6 +52,44 @@ func TestTextureBomb(t *testing.T) {
 	}
 	if l := w.List(); len(l) != 2 || !strings.Contains(l[0], "memory allowed") {
 		t.Errorf("warnings %q", l)
+	}
+}
+
+// TestTGA: all kinds of pixels, orders and encodings give the same picture.
+func TestTGA(t *testing.T) {
+	header := func(kind, depth, descriptor byte, palette ...byte) string {
+		h := make([]byte, 18)
+		h[2], h[12], h[14], h[16], h[17] = kind, 2, 2, depth, descriptor
+		if len(palette) > 0 {
+			h[1], h[5], h[7] = 1, byte(len(palette)/3), 24
+		}
+		return string(h) + string(palette)
+	}
+	const red, blue = "\x00\x00\xff", "\xff\x00\x00"
+	for name, data := range map[string]string{
+		"colours":    header(2, 24, 32) + red + blue + blue + blue,
+		"bottom up":  header(2, 24, 0) + blue + blue + red + blue,
+		"from right": header(2, 24, 48) + blue + red + blue + blue,
+		"runs":       header(10, 24, 32) + "\x00" + red + "\x82" + blue,
+		"long run":   header(10, 24, 32) + "\x00" + red + "\xff" + blue,
+		"alpha":      header(2, 32, 32|8) + red + "\xff" + blue + "\xff" + blue + "\xff" + blue + "\xff",
+		"no alpha":   header(2, 32, 32) + red + "\x00" + blue + "\x00" + blue + "\x00" + blue + "\x00",
+		"16 bits":    header(2, 16, 32) + "\x00\x7c\x1f\x00\x1f\x00\x1f\x00",
+		"palette":    header(1, 8, 32, 0xff, 0, 0, 0, 0, 0xff) + "\x01\x00\x00\x00",
+	} {
+		var b Budget
+		b.Set(1 << 20)
+		im, err := DecodeImage([]byte(data), &b)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if string(im.Pix) != "\xff\x00\x00\xff\x00\x00\xff\xff\x00\x00\xff\xff\x00\x00\xff\xff" {
+			t.Errorf("%s: %v", name, im.Pix)
+		}
+		for n := range data {
+			_, _ = DecodeImage([]byte(data[:n]), &b) // must not crash
+		}
 	}
 }
 
@@ -72,7 +110,7 @@ func TestTextureLookup(t *testing.T) {
 	} {
 		var w Warnings
 		x := NewTextures(Source{Root: root, Name: "m/model.fbx"}, Options{}, 0, &w)
-		im := x.Load(name, "red")
+		im := x.Load("red", name)
 		if im == nil && width != 0 || im != nil && im.Rect.Dx() != width {
 			t.Errorf("%q: %v, want a width of %d; %q", name, im, width, w.List())
 		}
@@ -83,7 +121,7 @@ func TestTextureLookup(t *testing.T) {
 	var w Warnings
 	x := NewTextures(Source{Root: root, Name: "m/model.fbx"}, Options{}, 0, &w)
 	for _, material := range []string{"red", "blue", "red"} {
-		x.Load("none.png", material)
+		x.Load(material, "none.png")
 	}
 	if m := x.Missing(); len(m) != 2 || m[1] != (scene.MissingTexture{Texture: "none.png", Material: "blue"}) || len(w.List()) != 1 {
 		t.Errorf("missing %v, warnings %q", m, w.List())

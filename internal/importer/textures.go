@@ -36,7 +36,8 @@ func NewTextures(src Source, opts Options, input int64, w *Warnings) *Textures {
 
 // Load returns the image that a material names, nil where there is none. The name is a path as the author's machine had it:
 // of its ever shorter ends, relative to the folder of the model, the longest that exists counts (product features C2).
-func (t *Textures) Load(name, material string) *image.NRGBA {
+// Where it leads nowhere, the other names of the same file are tried.
+func (t *Textures) Load(material, name string, others ...string) *image.NRGBA {
 	if t.absent[name] {
 		t.miss(name, material)
 	}
@@ -45,6 +46,9 @@ func (t *Textures) Load(name, material string) *image.NRGBA {
 	}
 	t.images[name] = nil
 	data, err := t.find(name)
+	for i := 0; i < len(others) && errors.Is(err, ErrNoFile); i++ {
+		data, err = t.find(others[i])
+	}
 	if errors.Is(err, ErrNoFile) {
 		t.absent[name] = true
 		t.miss(name, material)

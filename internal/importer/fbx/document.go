@@ -161,6 +161,7 @@ func connect(child, parent *object, property string) {
 const separator = "\x00\x01"
 
 func displayName(full string) string {
+	full = strings.ToValidUTF8(full, "\uFFFD")
 	if name, _, ok := strings.Cut(full, separator); ok {
 		return name
 	}
@@ -306,4 +307,21 @@ func (p properties) text(name string) string {
 		return ""
 	}
 	return n.text(first(n))
+}
+
+// creator is the program that made the file, as far as it says so.
+func (d *document) creator() string {
+	header := d.root.child("FBXHeaderExtension")
+	for _, info := range []*node{header.child("SceneInfo"), d.root.child("Objects").child("SceneInfo")} {
+		p := properties{own: propertyMap(info)}
+		if name := p.text("Original|ApplicationName"); name != "" {
+			return strings.TrimSpace(strings.ToValidUTF8(name+" "+p.text("Original|ApplicationVersion"), "\uFFFD"))
+		}
+	}
+	for _, n := range []*node{d.root.child("Creator"), header.child("Creator")} {
+		if name := n.text(0); name != "" {
+			return strings.ToValidUTF8(name, "\uFFFD")
+		}
+	}
+	return ""
 }

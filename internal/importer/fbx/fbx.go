@@ -10,6 +10,7 @@ package fbx
 import (
 	"context"
 	"io"
+	"strconv"
 
 	"github.com/heliograph/heliograph/internal/importer"
 	"github.com/heliograph/heliograph/internal/scene"
@@ -35,9 +36,14 @@ type loader struct {
 	at       map[*object]int // of a model: its index into placed
 	surfaces map[surfaceKey]*surface
 	meshes   map[string]int // what makes a mesh -> its index into Model.Meshes
-	cut      importer.Triangulator
-	drawn    int64 // triangles, once per instance
-	samples  int   // of all channels of animations
+
+	textures  *importer.Textures
+	made      map[textureKey]*scene.Texture
+	materials map[string]*scene.Material // by what makes them
+
+	cut     importer.Triangulator
+	drawn   int64 // triangles, once per instance
+	samples int   // of all channels of animations
 }
 
 func read(ctx context.Context, in *importer.Stream, src importer.Source, opts importer.Options) (*scene.Model, error) {
@@ -61,11 +67,22 @@ func read(ctx context.Context, in *importer.Stream, src importer.Source, opts im
 	l := &loader{
 		document: d, ctx: ctx, opts: opts, model: &scene.Model{Name: src.ModelName()},
 		surfaces: map[surfaceKey]*surface{}, meshes: map[string]int{},
+		made: map[textureKey]*scene.Texture{}, materials: map[string]*scene.Material{},
 	}
+	l.textures = importer.NewTextures(src, opts, in.Size, &l.warnings)
 	if err := l.hierarchy(); err != nil {
 		return nil, err
 	}
 	l.model.Source = l.source()
-	l.model.Warnings = l.warnings.List()
+	l.model.Warnings, l.model.MissingTextures = l.warnings.List(), l.textures.Missing()
 	return l.model, importer.Finish(l.model)
+}
+
+// source says what the file is and what wrote it.
+func (l *loader) source() scene.SourceInfo {
+	s := scene.SourceInfo{Format: "FBX ASCII", FormatVersion: strconv.Itoa(l.version), Generator: l.creator(), GammaSpaceColors: true}
+	if l.binary {
+		s.Format = "FBX binary"
+	}
+	return s
 }

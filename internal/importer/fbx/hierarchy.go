@@ -214,7 +214,7 @@ func (l *loader) mesh(m *placed, geometry *object) error {
 	if s.triangles == 0 {
 		return nil
 	}
-	materials, names := l.materialsOf(m, geometry, s)
+	materials, names := l.materialsOf(m, s)
 	name := fmt.Sprintf("%p %v %s", geometry, geometric, names)
 	index, ok := l.meshes[name]
 	if !ok {

@@ -22,6 +22,9 @@ func (d *document) legacy() error {
 			models[key] = o
 		}
 		d.legacyPose(o, n)
+		if o.kind == "Light" {
+			o.adopt(n, map[string]string{"LightType": "LightType", "Color": "Color", "Intensity": "Intensity", "ConeAngle": "OuterAngle", "CastLight": "CastLight"})
+		}
 		for k := range n.nodes {
 			if m := &n.nodes[k]; m.name == "Material" {
 				made := d.legacyMaterial(m)
@@ -87,13 +90,18 @@ func channel(n *node, name string) *node {
 // legacyMaterial gives a material the properties that it has in later versions.
 func (d *document) legacyMaterial(n *node) *object {
 	o := &object{class: "Material", name: displayName(n.text(0)), node: n, own: map[string]*node{}}
-	for from, to := range map[string]string{"Ambient": "AmbientColor", "Diffuse": "DiffuseColor", "Specular": "SpecularColor",
-		"Emissive": "EmissiveColor", "Shininess": "ShininessExponent", "Alpha": "Opacity"} {
+	o.adopt(n, map[string]string{"Ambient": "AmbientColor", "Diffuse": "DiffuseColor", "Specular": "SpecularColor",
+		"Emissive": "EmissiveColor", "Shininess": "ShininessExponent", "Alpha": "Opacity"})
+	return o
+}
+
+// adopt makes properties of records.
+func (o *object) adopt(n *node, names map[string]string) {
+	for from, to := range names {
 		if v := n.child(from); v != nil {
 			o.own[to] = &node{name: "Property", values: append(make([]value, 3, 3+len(v.values)), v.values...)}
 		}
 	}
-	return o
 }
 
 // legacyLinks connects a model with its children and, as the skin of later versions, with the models that bend it.

@@ -77,11 +77,15 @@ func (l *loader) surface(g *object, geometric affine) (*surface, error) {
 	if err := b.smooth(); err != nil {
 		return nil, err
 	}
-	weld, err := b.weld(s)
+	var err error
+	if s.textures, err = b.textureLayers(); err != nil {
+		return nil, err
+	}
+	points, err := b.weld(s)
 	if err != nil {
 		return nil, err
 	}
-	return s, l.deform(g, s, b, weld)
+	return s, l.deform(g, s, b, points)
 }
 
 // read reads the points and the layers.
@@ -146,8 +150,7 @@ func (b *builder) read(s *surface) error {
 		}
 	}
 	s.colored = b.colors != nil
-	s.textures, err = b.textureLayers()
-	return err
+	return nil
 }
 
 // triangles cuts the polygons.

@@ -313,7 +313,7 @@ func (m *materials) build(d *definition) *scene.Material {
 		out.BaseColorTex = m.ref(at, m.withAlpha(d, diffuse, opacity))
 		out.Alpha = scene.AlphaMask // mostly leaves and grids; they need no sorting
 	} else if diffuse != nil {
-		out.BaseColorTex = m.ref(d.diffuseMap, m.opaque(d.diffuseMap.file, diffuse))
+		out.BaseColorTex = m.ref(d.diffuseMap, m.textures.Opaque(d.diffuseMap.file, diffuse))
 	}
 	switch {
 	case d.opacity == nil || *d.opacity >= 1:
@@ -331,7 +331,7 @@ func (m *materials) image(at *mapping) *image.NRGBA {
 	if at == nil {
 		return nil
 	}
-	return m.textures.Load(at.file, m.building)
+	return m.textures.Load(m.building, at.file)
 }
 
 // ref places an image, nil = none. The options are for V up, texture coordinates have it down: v' = 1 - (s (1 - v) + o).
@@ -397,14 +397,6 @@ func (m *materials) withAlpha(d *definition, rgb, opacity *image.NRGBA) *image.N
 	return m.textures.Combine(d.diffuseMap.name()+" with opacity "+d.opacityMap.file, rgb, opacity, func(a, b [4]uint8) [4]uint8 {
 		return [4]uint8{a[0], a[1], a[2], b[channel]}
 	})
-}
-
-// opaque leaves the alpha of a map_Kd out, which means nothing without a map_d.
-func (m *materials) opaque(name string, im *image.NRGBA) *image.NRGBA {
-	if im.Opaque() {
-		return im
-	}
-	return m.textures.Combine(name+" without alpha", im, nil, func(a, _ [4]uint8) [4]uint8 { return [4]uint8{a[0], a[1], a[2], 255} })
 }
 
 // bump sets the normal map.
