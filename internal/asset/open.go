@@ -270,7 +270,7 @@ func (b *pageBuffer) room(i mesh.PageInfo) mesh.Page {
 	p.Positions = slices.Grow(p.Positions[:0], 3*v)[:3*v]
 	p.Surface = slices.Grow(p.Surface[:0], 4*v)[:4*v]
 	p.Triangles = slices.Grow(p.Triangles[:0], int(i.Triangles))[:i.Triangles]
-	out := *p
+	out := mesh.Page{Positions: p.Positions, Surface: p.Surface, Triangles: p.Triangles}
 	if i.Detail {
 		p.Detail = slices.Grow(p.Detail[:0], 4*v)[:4*v]
 		out.Detail = p.Detail
