@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"cloud.google.com/go/storage"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -75,7 +76,8 @@ func newGCS(c GCS, transport http.RoundTripper) (*gcp.HTTPClient, error) {
 func (o *Opener) openGCS(ctx context.Context, name string) (bucket, error) {
 	opts := &gcsblob.Options{}
 	if o.c.GCS.Endpoint != "" {
-		opts.ClientOptions = append(opts.ClientOptions, option.WithEndpoint(strings.TrimRight(o.c.GCS.Endpoint, "/")+"/storage/v1/"))
+		opts.ClientOptions = append(opts.ClientOptions, option.WithEndpoint(strings.TrimRight(o.c.GCS.Endpoint, "/")+"/storage/v1/"),
+			storage.WithJSONReads()) // the other way to read has a host of its own
 	}
 	b, err := gcsblob.OpenBucket(ctx, o.gcs, name, opts)
 	if err != nil {
@@ -106,9 +108,26 @@ func (b cloudBucket) read(ctx context.Context, key string) (io.ReadCloser, error
 	return b.b.NewReader(ctx, key, nil)
 }
 
-// write is not a streamed writer: those of gocloud hide errors of the start until the end.
+// write ends its context when r fails: else the writer of Google Cloud Storage would store what it has got so far.
 func (b cloudBucket) write(ctx context.Context, key string, r io.ReadSeeker, contentType string) error {
-	return b.b.Upload(ctx, key, r, &blob.WriterOptions{ContentType: contentType, BufferSize: partSize, MaxConcurrency: partsAtOnce})
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	return b.b.Upload(ctx, key, abortingReader{r, cancel}, &blob.WriterOptions{
+		ContentType: contentType, BufferSize: partSize, MaxConcurrency: partsAtOnce,
+	})
+}
+
+type abortingReader struct {
+	io.ReadSeeker
+	abort func()
+}
+
+func (a abortingReader) Read(p []byte) (int, error) {
+	n, err := a.ReadSeeker.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		a.abort()
+	}
+	return n, err
 }
 
 func (b cloudBucket) close() error { return b.b.Close() }
