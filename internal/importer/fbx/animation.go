@@ -322,7 +322,8 @@ func (l *loader) worldAt(t *take, i, steps int, time int64) affine {
 	if m.parent < 0 || steps == 0 {
 		return m.transform.world(p, identity, vec3{1, 1, 1})
 	}
-	return m.transform.world(p, l.worldAt(t, m.parent, steps-1, time), l.poseAt(t, &l.placed[m.parent], time).scaling)
+	above := l.worldAt(t, m.parent, steps-1, time)
+	return m.transform.world(p, above, l.poseAt(t, &l.placed[m.parent], time).scaling)
 }
 
 // deepest is how far up a chain of models is followed for the few that do not inherit scale as matrices do.
@@ -434,7 +435,8 @@ func (t *take) seconds(times []int64) []float32 {
 	return out
 }
 
-// times are those at which curves are sampled: their keys within the take, and the frames in between where some are curved. A curve that jumps is sampled right before it does.
+// times are those at which curves are sampled: their keys within the take, and the frames in between where some are curved.
+// A curve that jumps is sampled right before it does.
 func (l *loader) times(t *take, curves []*curve, curved bool) ([]int64, error) {
 	const instant = ticksPerSecond / 10000
 	var times []int64

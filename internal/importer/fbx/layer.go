@@ -1,8 +1,6 @@
 package fbx
 
-import (
-	"github.com/heliograph/heliograph/internal/geom"
-)
+import "github.com/heliograph/heliograph/internal/geom"
 
 type mapping uint8
 
@@ -62,11 +60,22 @@ func (b *builder) layer(n *node, values, index string, width int) (*layer, error
 			y.mapping = byPoint
 		case 1:
 			y.mapping = allSame
+		case b.countPolygons():
+			y.mapping = byPolygon
 		default:
 			return nil, nil
 		}
 	}
 	return y, nil
+}
+
+func (b *builder) countPolygons() (n int) {
+	for _, p := range b.polygons {
+		if p < 0 {
+			n++
+		}
+	}
+	return n
 }
 
 func (y *layer) count() int { return len(y.values) / y.width }

@@ -23,7 +23,8 @@ func (d *document) legacy() error {
 		}
 		d.legacyPose(o, n)
 		if o.kind == "Light" {
-			o.adopt(n, map[string]string{"LightType": "LightType", "Color": "Color", "Intensity": "Intensity", "ConeAngle": "OuterAngle", "CastLight": "CastLight"})
+			o.adopt(n, map[string]string{"LightType": "LightType", "Color": "Color", "Intensity": "Intensity",
+				"ConeAngle": "OuterAngle", "CastLight": "CastLight"})
 		}
 		for k := range n.nodes {
 			if m := &n.nodes[k]; m.name == "Material" {
@@ -139,7 +140,7 @@ func (d *document) legacyLinks(o *object, models map[string]*object) {
 // legacyLayers reads the attributes of a mesh before layers were invented.
 func (b *builder) legacyLayers(s *surface) error {
 	var err error
-	if n := b.node.child("Normals"); n != nil && b.normals == nil {
+	if b.normals == nil {
 		if b.normals, err = b.layer(b.node, "Normals", "", 3); err != nil {
 			return err
 		}
@@ -154,8 +155,8 @@ func (b *builder) legacyLayers(s *surface) error {
 		}
 		s.uvSets = append(s.uvSets, "")
 	}
-	if n := b.node.child("Materials"); n != nil && b.materials == nil {
-		if b.materials, err = b.layer(n, "Materials", "", 1); err != nil {
+	if b.materials == nil {
+		if b.materials, err = b.layer(b.node, "Materials", "", 1); err != nil {
 			return err
 		}
 	}

@@ -329,7 +329,8 @@ func (s *shader) layers(m *scene.Material) {
 			y.ClearcoatRoughness = 1
 		}
 	}
-	if c := s.color(sheenColor, geom.Vec3{}); s.enabled("sheen") && s.number(sheenWeight, 1) > 0 && (c != geom.Vec3{} || s.texture(sheenColor) != nil) {
+	c := s.color(sheenColor, geom.Vec3{})
+	if s.enabled("sheen") && s.number(sheenWeight, 1) > 0 && (c != geom.Vec3{} || s.texture(sheenColor) != nil) {
 		y.SheenColorTex = s.place(sheenColor)
 		if y.SheenColorTex.Texture != nil {
 			c = white
