@@ -102,7 +102,7 @@ func (z *zip) chunks(rest []byte, start, points int64) ([]chunk, error) {
 	end := int64(table) - start
 	n := int64(le.Uint32(rest[end+4:]))
 	recordLength := int64(z.recordLength())
-	if n > (end-start)/recordLength+1 {
+	if n > (end-pointer)/recordLength+1 {
 		return nil, fmt.Errorf("there is no room for %d chunks", n)
 	}
 	d, sizes := newDecoder(rest[end+8:]), newIntegers(32, 2)
