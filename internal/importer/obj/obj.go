@@ -341,7 +341,7 @@ func (r *reader) finishColors() {
 
 // model makes the nodes and their meshes.
 func (r *reader) model(ctx context.Context, src importer.Source) (*scene.Model, error) {
-	m := &scene.Model{Name: src.ModelName()}
+	m := &scene.Model{Name: src.ModelName(), Source: scene.SourceInfo{Format: "OBJ", GammaSpaceColors: true}}
 	materials := r.materials(src)
 	type nodeKey struct{ object, group string }
 	nodes := map[nodeKey]int{}

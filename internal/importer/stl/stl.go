@@ -236,7 +236,7 @@ func (r *reader) model(ctx context.Context, name string) (*scene.Model, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	m := &scene.Model{Name: name}
+	m := &scene.Model{Name: name, Source: scene.SourceInfo{Format: "STL", GammaSpaceColors: true}}
 	material := importer.PlainMaterial(len(r.soup.Colors) > 0)
 	if len(r.solids) == 0 {
 		r.solids = []solid{{}}
