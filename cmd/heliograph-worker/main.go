@@ -34,9 +34,10 @@ const (
 )
 
 type cli struct {
-	Render  renderCmd        `cmd:"" help:"Render one session; started by the control plane."`
-	Convert convertCmd       `cmd:"" help:"Convert one model; started by the control plane and by heliograph convert."`
-	Version kong.VersionFlag `help:"Print the version and exit."`
+	Render    renderCmd        `cmd:"" help:"Render one session; started by the control plane."`
+	Convert   convertCmd       `cmd:"" help:"Convert one model; started by the control plane and by heliograph convert."`
+	Thumbnail thumbnailCmd     `cmd:"" help:"Draw an asset into a PNG file; started by heliograph asset info."`
+	Version   kong.VersionFlag `help:"Print the version and exit."`
 }
 
 type renderCmd struct {
