@@ -63,7 +63,7 @@ func (k *components) find(s *simplifier) {
 	}
 	for i := range uint32(n) {
 		if k.parent[i] == i && !k.locked[i] {
-			s.queue.push(collapse{cost: k.boxes[i].Size().Len(), from: i, to: none})
+			s.queue.push(collapse{cost: k.boxes[i].Size().Len(), from: i, to: pruneTo})
 		}
 	}
 }
@@ -85,7 +85,6 @@ func (s *simplifier) prune(c collapse) {
 		}
 		for _, v := range s.tris[t] {
 			s.head[s.at[v]] = none
-			s.stamps[s.at[v]]++
 		}
 		s.tris[t][0] = none
 	}

@@ -10,6 +10,9 @@ import (
 // witnesses is how many points of finer levels a cluster keeps to be compared with.
 const witnesses = 16
 
+// irrelevant is the share of a group's error below which the error of a sample may be anything.
+const irrelevant = 0.5
+
 // witness is a point of full detail that some level removed, with the look that it had then.
 type witness struct {
 	src    uint32 // vertex of the source
@@ -20,17 +23,18 @@ type witness struct {
 
 // finding is what deviation found for a sample.
 type finding struct {
-	sample int
-	run    uint32 // of triangles, a cluster to be
-	at     uint32 // local position
-	error  float32
+	sample   int
+	triangle uint32
+	at       uint32 // local position
+	error    float32
 }
 
 // deviation is the greatest error, in object space, of the simplified patch: over the places of all vertices that vanished
 // in this group, and the worst of those that vanished in the groups below. Each is compared with the nearest triangle, so
-// errors of successive levels are measured, neither added up nor averaged. The worst findings of each of the n clusters that
-// replace the group become its witnesses: those of cluster i end at ends[i].
-func (w *worker) deviation(n int) (e float32, kept []witness, ends []uint32) {
+// errors of successive levels are measured, neither added up nor averaged. It need not be exact below floor, the error of
+// the groups below. The worst findings of each of the n clusters that replace the group become its witnesses: those of
+// cluster i end at ends[i].
+func (w *worker) deviation(n int, floor float32) (e float32, kept []witness, ends []uint32) {
 	s := &w.simplify
 	for _, c := range w.carried {
 		at, known := w.patch.positions.get(c.at)
@@ -38,28 +42,23 @@ func (w *worker) deviation(n int) (e float32, kept []witness, ends []uint32) {
 			s.gone = append(s.gone, w.recall(c, at))
 		}
 	}
-	w.findings = w.findings[:0]
+	floor /= s.size
+	worst := make([][]finding, n)
 	for i := range s.gone {
-		f, ok := s.nearest(&s.gone[i])
+		f, ok := s.nearest(&s.gone[i], irrelevant*max(e, floor))
 		if !ok {
 			continue // pruned: s.pruned bounds it
 		}
-		e = max(e, f.error)
 		f.sample = i
-		f.run = w.runOf[f.run]
-		w.findings = append(w.findings, f)
+		e = max(e, f.error)
+		run := &worst[w.runOf[f.triangle]]
+		at, _ := slices.BinarySearchFunc(*run, f.error, func(o finding, e float32) int { return cmp.Compare(e, o.error) })
+		if at < witnesses {
+			*run = slices.Insert((*run)[:min(len(*run), witnesses-1)], at, f)
+		}
 	}
-	slices.SortFunc(w.findings, func(a, b finding) int {
-		return cmp.Or(cmp.Compare(a.run, b.run), cmp.Compare(b.error, a.error), cmp.Compare(a.sample, b.sample))
-	})
-	at := 0
-	for run := range uint32(n) {
-		first := at
-		for ; at < len(w.findings) && w.findings[at].run == run; at++ {
-			if at-first >= witnesses {
-				continue
-			}
-			f := w.findings[at]
+	for _, run := range worst {
+		for _, f := range run {
 			g := &s.gone[f.sample]
 			kept = append(kept, witness{g.src, w.patch.ids[f.at], g.normal, g.extent * s.size})
 		}
@@ -85,9 +84,9 @@ func (w *worker) recall(c witness, at uint32) sample {
 	return g
 }
 
-// nearest compares g with the triangles around where it went. It walks on while that helps, three stars at most: a nearer
-// triangle further off makes the error no smaller than it is. run is that triangle, and at its corner next to g.
-func (s *simplifier) nearest(g *sample) (f finding, ok bool) {
+// nearest compares g with the triangles around where it went, until the error is small enough. It walks on while that helps,
+// three stars at most: a nearer triangle further off makes the error no smaller than it is.
+func (s *simplifier) nearest(g *sample, enough float32) (f finding, ok bool) {
 	p := g.position
 	for s.into[p] != p {
 		s.into[p] = s.into[s.into[p]]
@@ -106,21 +105,22 @@ func (s *simplifier) nearest(g *sample) (f finding, ok bool) {
 			if d2 >= f.error*f.error {
 				continue
 			}
-			if e := max(sqrt32(d2), g.error(t[0], t[1], t[2], bary)); e < f.error {
-				f.error, f.run = e, c/3
-				corner = a
-				if bary[1] > bary[0] && bary[1] >= bary[2] {
-					corner = b
-				} else if bary[2] > bary[0] {
-					corner = d
-				}
+			e := max(sqrt32(d2), g.error(t[0], t[1], t[2], bary))
+			if e >= f.error {
+				continue
+			}
+			f.error, f.triangle, corner = e, c/3, a
+			if bary[1] > bary[0] && bary[1] >= bary[2] {
+				corner = b
+			} else if bary[2] > bary[0] {
+				corner = d
+			}
+			f.at = corner
+			if e <= enough {
+				return f, true
 			}
 		}
-		if corner == none {
-			break
-		}
-		f.at = corner
-		if corner == p {
+		if corner == none || corner == p {
 			break
 		}
 		p = corner

@@ -19,7 +19,6 @@ type worker struct {
 	live     [][3]uint32
 	runOf    []uint32
 	number   []uint32
-	findings []finding
 	carried  []witness
 	seen     idTable
 }
@@ -66,13 +65,13 @@ func (w *worker) group(clusters []uint32, last bool) (r product) {
 	if float64(w.simplify.live) > stuckShare*float64(n) {
 		return w.keep(clusters)
 	}
-	e := w.replace(&r)
+	var floor float32
 	for _, c := range clusters {
 		if maker := l.clusters[c].maker; maker >= 0 {
-			e = max(e, w.h.errors[maker]*errorMargin)
+			floor = max(floor, w.h.errors[maker]*errorMargin)
 		}
 	}
-	r.group.Error = e
+	r.group.Error = max(floor, w.replace(&r, floor))
 	return r
 }
 
@@ -134,8 +133,9 @@ func (w *worker) bound(clusters []uint32, m *Mesh) Group {
 	return g
 }
 
-// replace splits the simplified patch into the clusters of the next level and returns its error.
-func (w *worker) replace(r *product) float32 {
+// replace splits the simplified patch into the clusters of the next level and returns its error, which need not be exact
+// below floor.
+func (w *worker) replace(r *product, floor float32) float32 {
 	q := &w.patch
 	w.cents, w.live = w.cents[:0], w.live[:0]
 	w.runOf = sized(w.runOf, len(q.tris))
@@ -160,7 +160,7 @@ func (w *worker) replace(r *product) float32 {
 		}
 	})
 	w.output(r)
-	e, kept, ends := w.deviation(len(r.clusters))
+	e, kept, ends := w.deviation(len(r.clusters), floor)
 	r.witnesses = kept
 	first := uint32(0)
 	for i := range r.clusters {

@@ -35,52 +35,54 @@ func (q *quadric) add(o *quadric) {
 	q.weight += o.weight
 }
 
-// distance is the root mean square distance of p.
-func (q *quadric) distance(p geom.Vec3) float32 {
-	if q.weight == 0 {
-		return 0
-	}
+// at is the weighted sum at p.
+func (q *quadric) at(p geom.Vec3) float64 {
 	x, y, z := float64(p[0]), float64(p[1]), float64(p[2])
-	sum := x*(q.xx*x+2*(q.xy*y+q.xz*z+q.x)) + y*(q.yy*y+2*(q.yz*z+q.y)) + z*(q.zz*z+2*q.z) + q.c
-	return float32(math.Sqrt(math.Abs(sum) / q.weight))
+	return math.Abs(x*(q.xx*x+2*(q.xy*y+q.xz*z+q.x)) + y*(q.yy*y+2*(q.yz*z+q.y)) + z*(q.zz*z+2*q.z) + q.c)
 }
 
-// collapse is a queued collapse of an edge. to == none prunes the component from.
+// collapse is a queued collapse of an edge; to == pruneTo prunes the component from.
 type collapse struct {
-	cost     float32
+	cost     float32 // when it was queued; it may have grown since
 	from, to uint32
-	stamp    uint32 // sum of both ends' stamps when it was queued
-	reversed bool   // the other direction was refused
+	reversed bool // the other direction was refused
 }
 
-// collapseQueue is a binary heap, least cost first; equal costs in the order of positions, so that the order is total.
-type collapseQueue []collapse
+// pruneTo and turned are marks of a queue entry, whose positions have 15 bits: a group never has that many.
+const (
+	pruneTo = 1<<15 - 1
+	turned  = 1 << 31
+)
 
-func (c *collapse) before(o *collapse) bool {
-	switch {
-	case c.cost != o.cost:
-		return c.cost < o.cost
-	case c.from != o.from:
-		return c.from < o.from
+// collapseQueue is a binary heap, least cost first; equal costs in the order of positions, so that the order is total. An
+// entry is the bits of the cost, the mark turned, and both positions.
+type collapseQueue []uint64
+
+func (c collapse) entry() uint64 {
+	cost := c.cost
+	if !(cost >= 0) {
+		cost = math.MaxFloat32
 	}
-	return c.to < o.to
+	e := uint64(math.Float32bits(cost))<<32 | uint64(c.from)<<15 | uint64(c.to)
+	if c.reversed {
+		e |= turned
+	}
+	return e
 }
 
 func (q *collapseQueue) push(c collapse) {
-	if !(c.cost >= 0) {
-		c.cost = math.MaxFloat32
-	}
-	h := append(*q, c)
+	e := c.entry()
+	h := append(*q, e)
 	i := len(h) - 1
 	for i > 0 {
 		up := (i - 1) / 2
-		if !c.before(&h[up]) {
+		if e >= h[up] {
 			break
 		}
 		h[i] = h[up]
 		i = up
 	}
-	h[i] = c
+	h[i] = e
 	*q = h
 }
 
@@ -89,35 +91,31 @@ func (q *collapseQueue) pop() (collapse, bool) {
 	if len(h) == 0 {
 		return collapse{}, false
 	}
-	top, c := h[0], h[len(h)-1]
+	top, e := h[0], h[len(h)-1]
 	h = h[:len(h)-1]
 	*q = h
-	if len(h) == 0 {
-		return top, true
-	}
 	i := 0
-	for {
-		down := 2*i + 1
-		if down >= len(h) {
-			break
-		}
-		if down+1 < len(h) && h[down+1].before(&h[down]) {
+	for down := 1; down < len(h); down = 2*i + 1 {
+		if down+1 < len(h) && h[down+1] < h[down] {
 			down++
 		}
-		if !h[down].before(&c) {
+		if h[down] >= e {
 			break
 		}
 		h[i] = h[down]
 		i = down
 	}
-	h[i] = c
-	return top, true
+	if len(h) > 0 {
+		h[i] = e
+	}
+	const position = 1<<15 - 1
+	return collapse{math.Float32frombits(uint32(top >> 32)), uint32(top>>15) & position, uint32(top) & position, top&turned != 0}, true
 }
 
 // least is the cost of the cheapest collapse.
-func (q *collapseQueue) least() float32 {
-	if len(*q) == 0 {
+func (q collapseQueue) least() float32 {
+	if len(q) == 0 {
 		return far
 	}
-	return (*q)[0].cost
+	return math.Float32frombits(uint32(q[0] >> 32))
 }

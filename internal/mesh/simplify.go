@@ -40,8 +40,9 @@ type simplifier struct {
 	head, tail []uint32
 	next       []uint32 // corner (3 x triangle + k) -> the next one at the position
 	quadrics   []quadric
-	stamps     []uint32 // positions, changed when the queued collapses of the position are obsolete
-	into       []uint32 // positions: where they went, themselves while they are there
+	own        []float64 // positions: their quadrics where they are
+	rim        []uint32  // positions: zero if the triangles around it close a ring of one vertex
+	into       []uint32  // positions: where they went, themselves while they are there
 	queue      collapseQueue
 	seen       []uint32 // positions, by round
 	round      uint32
@@ -67,24 +68,31 @@ type wedgeMove struct {
 // that must stay.
 func (s *simplifier) run(q *patch, locked func(position uint32) bool, target int) {
 	s.begin(q, locked)
+	for before := 0; s.live > target && s.live != before; {
+		before = s.live
+		s.enqueueAll()
+		s.drain(target)
+	}
+}
+
+// drain does what is queued. Costs are looked at again when their turn comes, so they may be out of date in the queue.
+func (s *simplifier) drain(target int) {
 	for s.live > target {
 		c, ok := s.queue.pop()
 		if !ok {
 			return
 		}
-		if c.to == none {
+		if c.to == pruneTo {
 			s.prune(c)
 			continue
 		}
-		if s.into[c.from] != c.from || s.into[c.to] != c.to || s.stamps[c.from]+s.stamps[c.to] != c.stamp {
+		if s.head[c.from] == none || s.head[c.to] == none {
 			continue
 		}
 		cost, ok := s.evaluate(c.from, c.to)
 		if !ok {
 			if !c.reversed && !s.locked[c.to] {
-				c.from, c.to, c.reversed = c.to, c.from, true
-				c.cost = max(c.cost, s.planes(c.from, c.to))
-				s.queue.push(c)
+				s.queue.push(collapse{max(c.cost, s.planes(c.to, c.from)), c.to, c.from, true})
 			}
 			continue
 		}
@@ -105,12 +113,13 @@ func (s *simplifier) begin(q *patch, locked func(uint32) bool) {
 	s.live = len(q.tris)
 	s.head, s.tail = sized(s.head, n), sized(s.tail, n)
 	s.next = sized(s.next, 3*len(q.tris))
-	s.locked, s.stamps, s.into = sized(s.locked, n), sized(s.stamps, n), sized(s.into, n)
-	s.seen, s.quadrics = sized(s.seen, n), sized(s.quadrics, n)
+	s.locked, s.into, s.seen = sized(s.locked, n), sized(s.into, n), sized(s.seen, n)
+	s.quadrics, s.own, s.rim = sized(s.quadrics, n), sized(s.own, n), sized(s.rim, n)
 	s.weight, s.changed = sized(s.weight, nv), sized(s.changed, nv)
-	clear(s.stamps)
 	clear(s.seen)
 	clear(s.quadrics)
+	clear(s.own)
+	clear(s.rim)
 	clear(s.weight)
 	copy(s.changed, q.derived)
 	s.round, s.gone, s.pruned, s.queue = 0, s.gone[:0], 0, s.queue[:0]
@@ -118,7 +127,8 @@ func (s *simplifier) begin(q *patch, locked func(uint32) bool) {
 		s.head[i], s.tail[i], s.into[i] = none, none, uint32(i)
 		s.locked[i] = locked(q.ids[i])
 	}
-	for t, tri := range q.tris {
+	for t := range q.tris {
+		tri := &q.tris[t]
 		for k, v := range tri {
 			c, p := uint32(3*t+k), q.at[v]
 			s.next[c] = none
@@ -128,13 +138,12 @@ func (s *simplifier) begin(q *patch, locked func(uint32) bool) {
 				s.next[s.tail[p]] = c
 			}
 			s.tail[p] = c
+			// Around a closed ring every neighbour comes once after and once before; sums of vertices tell apart most others.
+			s.rim[p] += tri[after[k]] - tri[before[k]]
 		}
 	}
 	s.measure()
 	s.parts.find(s)
-	for p := range uint32(n) {
-		s.enqueue(p, true)
-	}
 }
 
 // normalize sets pos: centred on the patch, greatest extent 1.
@@ -187,7 +196,9 @@ func (s *simplifier) measure() {
 			}
 		}
 		for k := range tri {
-			s.edge(uint32(t), k, n)
+			if s.rim[s.at[tri[k]]] != 0 && s.rim[s.at[tri[after[k]]]] != 0 {
+				s.edge(uint32(t), k, n)
+			}
 		}
 	}
 	s.look = appearance{prim: &s.prim}
@@ -231,22 +242,31 @@ func (s *simplifier) edge(t uint32, k int, n geom.Vec3) {
 // after and before are the other corners of a triangle, in order.
 var after, before = [3]uint32{1, 2, 0}, [3]uint32{2, 0, 1}
 
-// enqueue queues a collapse of every edge at p; only those to greater positions if once.
-func (s *simplifier) enqueue(p uint32, once bool) {
-	s.round++
-	s.seen[p] = s.round
-	for c := s.head[p]; c != none; c = s.next[c] {
+// enqueueAll queues a collapse of every edge.
+func (s *simplifier) enqueueAll() {
+	for p := range uint32(len(s.head)) {
+		if s.head[p] != none {
+			s.round++
+			s.seen[p] = s.round
+			s.enqueue(p, p)
+		}
+	}
+}
+
+// enqueue queues a collapse of the edge from p to every neighbour of q that is not seen in this round. Neighbours below p
+// are left out if q is p.
+func (s *simplifier) enqueue(p, q uint32) {
+	for c := s.head[q]; c != none; c = s.next[c] {
 		tri := &s.tris[c/3]
 		if tri[0] == none {
 			continue
 		}
-		for _, v := range [2]uint32{tri[after[c%3]], tri[before[c%3]]} {
-			r := s.at[v]
-			if s.seen[r] == s.round || once && r < p {
-				continue
+		k := c % 3
+		for _, v := range [2]uint32{tri[after[k]], tri[before[k]]} {
+			if r := s.at[v]; s.seen[r] != s.round && (p != q || r > p) {
+				s.seen[r] = s.round
+				s.enqueueEdge(p, r)
 			}
-			s.seen[r] = s.round
-			s.enqueueEdge(p, r)
 		}
 	}
 }
@@ -259,20 +279,22 @@ func (s *simplifier) enqueueEdge(a, b uint32) {
 	if !s.locked[b] {
 		back = s.planes(b, a)
 	}
-	c := collapse{forth, a, b, s.stamps[a] + s.stamps[b], false}
-	if back < forth {
-		c.cost, c.from, c.to = back, b, a
-	}
-	if !s.locked[c.from] {
-		s.queue.push(c)
+	switch {
+	case !s.locked[a] && forth <= back:
+		s.queue.push(collapse{forth, a, b, false})
+	case !s.locked[b]:
+		s.queue.push(collapse{back, b, a, false})
 	}
 }
 
 // planes is the root mean square distance of position to from the planes gathered at both positions.
 func (s *simplifier) planes(from, to uint32) float32 {
-	q := s.quadrics[from]
-	q.add(&s.quadrics[to])
-	return q.distance(s.pos[to])
+	q := &s.quadrics[from]
+	weight := q.weight + s.quadrics[to].weight
+	if weight == 0 {
+		return 0
+	}
+	return float32(math.Sqrt((q.at(s.pos[to]) + s.own[to]) / weight))
 }
 
 // evaluate returns what it costs to collapse position v onto w, and leaves in moved what happens to the vertices of v. It is
@@ -280,16 +302,16 @@ func (s *simplifier) planes(from, to uint32) float32 {
 func (s *simplifier) evaluate(v, w uint32) (cost float32, ok bool) {
 	s.moved = s.moved[:0]
 	pv, pw := s.pos[v], s.pos[w]
-	var area float32
-	nearest := wedgeMove{d2: math.MaxFloat32}
+	u := pv.Sub(pw)
 	for c := s.head[v]; c != none; c = s.next[c] {
 		tri := &s.tris[c/3]
 		if tri[0] == none {
 			continue
 		}
-		x, ya, yb := tri[c%3], tri[after[c%3]], tri[before[c%3]]
+		k := c % 3
+		ya, yb := tri[after[k]], tri[before[k]]
 		a, b := s.at[ya], s.at[yb]
-		m := s.move(x)
+		m := s.move(tri[k])
 		if a == w || b == w {
 			if m.to == none {
 				m.to = ya
@@ -301,37 +323,31 @@ func (s *simplifier) evaluate(v, w uint32) (cost float32, ok bool) {
 		}
 		pa, pb := s.pos[a], s.pos[b]
 		e := pb.Sub(pa)
-		before, after := e.Cross(pv.Sub(pa)), e.Cross(pw.Sub(pa))
-		l2 := before.Dot(before)
-		if d := before.Dot(after); l2 > 0 && (d <= 0 || d*d < 0.0625*l2*after.Dot(after)) {
+		old, n := e.Cross(pv.Sub(pa)), e.Cross(pw.Sub(pa))
+		l2, n2, d := old.Dot(old), n.Dot(n), old.Dot(n)
+		if l2 > 0 && (d <= 0 || d*d < 0.0625*l2*n2) {
 			return 0, false
 		}
-		area += sqrt32(l2)
-		d2, bary := nearestPoint(pv, pw, pa, pb)
-		if d2 < m.d2 {
-			m.d2, m.bary, m.near = d2, bary, [2]uint32{ya, yb}
+		// The weights of the corners at the foot of v on the new triangle, times n2; d is that of w.
+		side := n.Cross(u)
+		wa, wb := side.Dot(pb.Sub(pw)), -side.Dot(pa.Sub(pw))
+		if wa < 0 || wb < 0 || !(n2 > 0) {
+			continue
 		}
-		if d2 < nearest.d2 {
-			nearest = *m
+		h := n.Dot(u)
+		if d2 := h * h / n2; d2 < m.d2 {
+			m.d2, m.bary, m.near = d2, geom.Vec3{d / n2, wa / n2, wb / n2}, [2]uint32{ya, yb}
 		}
 	}
-	if nearest.d2 == math.MaxFloat32 {
-		// Nothing of v's star is left: its place goes to w.
-		d := pv.Sub(pw)
-		nearest.d2, nearest.bary = d.Dot(d), geom.Vec3{1}
-	}
-	extent := starExtent(area)
+	extent := s.extent()
 	cost = s.planes(v, w)
 	for i := range s.moved {
 		m := &s.moved[i]
 		if m.to == none {
 			m.to = s.closestWedge(m.from, w, extent)
 		}
-		if m.d2 == math.MaxFloat32 {
-			m.d2, m.bary, m.near = nearest.d2, nearest.bary, nearest.near
-			if m.bary[0] == 1 {
-				m.near = [2]uint32{m.to, m.to}
-			}
+		if m.d2 == far {
+			s.clampedFoot(m, v, w)
 		}
 		l := s.look.at(m.from, extent)
 		cost = max(cost, sqrt32(m.d2), l.error(m.to, m.near[0], m.near[1], m.bary))
@@ -339,8 +355,41 @@ func (s *simplifier) evaluate(v, w uint32) (cost float32, ok bool) {
 	return cost, true
 }
 
-// starExtent is the radius of a star from the sum of its triangles' double areas, less those of the two that vanish.
-func starExtent(area float32) float32 { return 0.75 * sqrt32(area/2) }
+// clampedFoot finds the point nearest to v on the new triangles of m, or else on any, or else w.
+func (s *simplifier) clampedFoot(m *wedgeMove, v, w uint32) {
+	pv, pw := s.pos[v], s.pos[w]
+	for _, all := range [2]bool{false, true} {
+		for c := s.head[v]; c != none; c = s.next[c] {
+			tri := &s.tris[c/3]
+			if tri[0] == none || !all && tri[c%3] != m.from {
+				continue
+			}
+			ya, yb := tri[after[c%3]], tri[before[c%3]]
+			a, b := s.at[ya], s.at[yb]
+			if a == w || b == w {
+				continue
+			}
+			if d2, bary := nearestPoint(pv, pw, s.pos[a], s.pos[b]); d2 < m.d2 {
+				m.d2, m.bary, m.near = d2, bary, [2]uint32{ya, yb}
+			}
+		}
+		if m.d2 < far {
+			return
+		}
+	}
+	u := pv.Sub(pw)
+	m.d2, m.bary, m.near = u.Dot(u), geom.Vec3{1}, [2]uint32{m.to, m.to}
+}
+
+// extent is the radius of the star that the vertices in moved stand for: a third of a star of six equal triangles is nearly
+// the square of an edge.
+func (s *simplifier) extent() float32 {
+	var area float32
+	for i := range s.moved {
+		area += s.weight[s.moved[i].from]
+	}
+	return sqrt32(area)
+}
 
 // move returns the entry of vertex x in moved.
 func (s *simplifier) move(x uint32) *wedgeMove {
@@ -349,7 +398,7 @@ func (s *simplifier) move(x uint32) *wedgeMove {
 			return &s.moved[i]
 		}
 	}
-	s.moved = append(s.moved, wedgeMove{from: x, to: none, d2: math.MaxFloat32})
+	s.moved = append(s.moved, wedgeMove{from: x, to: none, d2: far})
 	return &s.moved[len(s.moved)-1]
 }
 
@@ -372,14 +421,9 @@ func (s *simplifier) closestWedge(x, w uint32, extent float32) uint32 {
 
 // collapse does what evaluate looked at.
 func (s *simplifier) collapse(v, w uint32) {
-	var area float32
+	extent := s.extent()
 	for i := range s.moved {
-		m := &s.moved[i]
-		area += s.weight[m.from]
-		s.spread(m)
-	}
-	extent := 0.62 * sqrt32(3*area)
-	for i := range s.moved {
+		s.spread(&s.moved[i])
 		x := s.moved[i].from
 		s.gone = append(s.gone, sample{s.look.at(x, extent), s.pos[v], v, s.src[x]})
 	}
@@ -395,22 +439,30 @@ func (s *simplifier) collapse(v, w uint32) {
 		}
 		tri[c%3] = s.move(tri[c%3]).to
 	}
-	s.next[s.tail[w]] = s.head[v]
-	s.tail[w] = s.tail[v]
-	s.tidy(w)
-	s.head[v], s.into[v] = none, w
 	s.quadrics[w].add(&s.quadrics[v])
-	s.stamps[w]++
-	s.enqueue(w, false)
+	s.own[w] = s.quadrics[w].at(s.pos[w])
+	s.tidy(w) // marks its neighbours
+	s.enqueue(w, v)
+	if s.head[w] == none {
+		s.head[w] = s.head[v]
+	} else {
+		s.next[s.tail[w]] = s.head[v]
+	}
+	s.tail[w] = s.tail[v]
+	s.head[v], s.into[v] = none, w
 }
 
-// tidy drops the dead corners from p's list.
+// tidy drops the dead corners from p's list, and marks p and its neighbours as seen in a new round.
 func (s *simplifier) tidy(p uint32) {
+	s.round++
+	s.seen[p] = s.round
 	last := none
 	for c := s.head[p]; c != none; c = s.next[c] {
-		if s.tris[c/3][0] == none {
+		tri := &s.tris[c/3]
+		if tri[0] == none {
 			continue
 		}
+		s.seen[s.at[tri[after[c%3]]]], s.seen[s.at[tri[before[c%3]]]] = s.round, s.round
 		if last == none {
 			s.head[p] = c
 		} else {
