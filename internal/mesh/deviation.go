@@ -84,8 +84,9 @@ func (w *worker) recall(c witness, at uint32) sample {
 	return g
 }
 
-// nearest compares g with the triangles around where it went, until the error is small enough. It walks on while that helps,
-// three stars at most: a nearer triangle further off makes the error no smaller than it is.
+// nearest compares g with the triangles around where it went: with one that it stands over, or else with the nearest one.
+// From there it walks on while that helps, three stars at most: a nearer triangle further off makes the error no smaller than
+// it is. It stops where the error is small enough.
 func (s *simplifier) nearest(g *sample, enough float32) (f finding, ok bool) {
 	p := g.position
 	for s.into[p] != p {
@@ -94,36 +95,77 @@ func (s *simplifier) nearest(g *sample, enough float32) (f finding, ok bool) {
 	}
 	f.error = far
 	for range 3 {
-		corner := none
-		for c := s.head[p]; c != none; c = s.next[c] {
-			t := &s.tris[c/3]
-			if t[0] == none {
-				continue
-			}
-			a, b, d := s.at[t[0]], s.at[t[1]], s.at[t[2]]
-			d2, bary := nearestPoint(g.pos, s.pos[a], s.pos[b], s.pos[d])
-			if d2 >= f.error*f.error {
-				continue
-			}
-			e := max(sqrt32(d2), g.error(t[0], t[1], t[2], bary))
-			if e >= f.error {
-				continue
-			}
-			f.error, f.triangle, corner = e, c/3, a
-			if bary[1] > bary[0] && bary[1] >= bary[2] {
-				corner = b
-			} else if bary[2] > bary[0] {
-				corner = d
-			}
-			f.at = corner
-			if e <= enough {
-				return f, true
-			}
+		if s.over(g, p, &f, enough) {
+			break
 		}
-		if corner == none || corner == p {
+		corner := s.beside(g, p, &f)
+		if corner == none || corner == p || f.error <= enough {
 			break
 		}
 		p = corner
 	}
 	return f, f.error < far
+}
+
+// over compares g with the triangles at p that it stands over, and reports whether there is one.
+func (s *simplifier) over(g *sample, p uint32, f *finding, enough float32) (found bool) {
+	pp := s.pos[p]
+	u := g.pos.Sub(pp)
+	for c := s.head[p]; c != none; c = s.next[c] {
+		t := &s.tris[c/3]
+		if t[0] == none {
+			continue
+		}
+		k := c % 3
+		ya, yb := t[after[k]], t[before[k]]
+		ea, eb := s.pos[s.at[ya]].Sub(pp), s.pos[s.at[yb]].Sub(pp)
+		n := ea.Cross(eb)
+		n2, side := n.Dot(n), n.Cross(u)
+		wa, wb := side.Dot(eb), -side.Dot(ea)
+		if wa < 0 || wb < 0 || wa+wb > n2 || !(n2 > 0) {
+			continue
+		}
+		found = true
+		h := n.Dot(u)
+		d2 := h * h / n2
+		if d2 >= f.error*f.error {
+			continue
+		}
+		bary := geom.Vec3{(n2 - wa - wb) / n2, wa / n2, wb / n2}
+		if e := max(sqrt32(d2), g.error(t[k], ya, yb, bary)); e < f.error {
+			f.error, f.triangle, f.at = e, c/3, p
+			if e <= enough {
+				return true
+			}
+		}
+	}
+	return found
+}
+
+// beside compares g with all triangles at p, and returns the corner next to it of the best one, or none.
+func (s *simplifier) beside(g *sample, p uint32, f *finding) (corner uint32) {
+	corner = none
+	for c := s.head[p]; c != none; c = s.next[c] {
+		t := &s.tris[c/3]
+		if t[0] == none {
+			continue
+		}
+		a, b, d := s.at[t[0]], s.at[t[1]], s.at[t[2]]
+		d2, bary := nearestPoint(g.pos, s.pos[a], s.pos[b], s.pos[d])
+		if d2 >= f.error*f.error {
+			continue
+		}
+		e := max(sqrt32(d2), g.error(t[0], t[1], t[2], bary))
+		if e >= f.error {
+			continue
+		}
+		f.error, f.triangle, corner = e, c/3, a
+		if bary[1] > bary[0] && bary[1] >= bary[2] {
+			corner = b
+		} else if bary[2] > bary[0] {
+			corner = d
+		}
+		f.at = corner
+	}
+	return corner
 }

@@ -14,6 +14,9 @@ const (
 	uvError     = 0.5 // of the distance by which the texture slides
 )
 
+// patience is how much dearer than the next one in the queue a collapse may turn out when its turn comes.
+const patience = 1.5
+
 const none = ^uint32(0)
 
 // far is more than every distance in a patch.
@@ -96,7 +99,7 @@ func (s *simplifier) drain(target int) {
 			}
 			continue
 		}
-		if cost > c.cost && cost > s.queue.least() {
+		if cost > c.cost && cost > patience*s.queue.least() {
 			c.cost = cost
 			s.queue.push(c)
 			continue
