@@ -2,7 +2,6 @@
 package importertest
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"math"
@@ -14,7 +13,6 @@ import (
 	"time"
 
 	"github.com/heliograph/heliograph/internal/arr"
-	"github.com/heliograph/heliograph/internal/geom"
 	"github.com/heliograph/heliograph/internal/importer"
 	"github.com/heliograph/heliograph/internal/scene"
 	"github.com/heliograph/heliograph/internal/testassets"
@@ -54,51 +52,12 @@ func Must(tb testing.TB, open Open, name, text string) *scene.Model {
 	return m
 }
 
-// Conformance imports the shared assets of a table with the columns file, triangles ("12"), points ("12 points") or both
-// ("12 and 12 points"), minimum and maximum of the bounds. A row with "refused" for the triangles names what the error says.
+// Conformance imports the shared assets of a table, see ReadTable.
 func Conformance(t *testing.T, open Open, table string) {
-	f, err := os.Open(table)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		if strings.HasPrefix(lines.Text(), "#") {
-			continue
-		}
-		row := strings.Split(lines.Text(), "\t")
-		t.Run(row[0], func(t *testing.T) {
-			m, err := bounded(t, open, testassets.Path(t, row[0]))
-			if row[1] == "refused" {
-				WantError(t, err, row[2])
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			CheckModel(t, m)
-			var triangles, points int64
-			var want geom.AABB
-			counts := strings.TrimSuffix(row[1], " points")
-			switch first, second, both := strings.Cut(counts, " and "); {
-			case both:
-				scan(t, first, &triangles)
-				scan(t, second, &points)
-			case counts != row[1]:
-				scan(t, counts, &points)
-			default:
-				scan(t, counts, &triangles)
-			}
-			scan(t, row[2], &want.Min[0], &want.Min[1], &want.Min[2])
-			scan(t, row[3], &want.Max[0], &want.Max[1], &want.Max[2])
-			if m.Triangles != triangles || m.Points != points {
-				t.Errorf("%d triangles and %d points, want %d and %d", m.Triangles, m.Points, triangles, points)
-			}
-			// Georeferenced coordinates round in float32.
-			tolerance := 1e-5*want.Size().Len() + (want.Min.Len()+want.Max.Len())*(1.0/(1<<23))
-			if m.Bounds.Min.Sub(want.Min).Len() > tolerance || m.Bounds.Max.Sub(want.Max).Len() > tolerance {
-				t.Errorf("bounds %v, want %v", m.Bounds, want)
-			}
+	for _, row := range ReadTable(t, table) {
+		t.Run(row.File, func(t *testing.T) {
+			m, err := bounded(t, open, testassets.Path(t, row.File))
+			row.Check(t, m, err)
 		})
 	}
 }
@@ -140,13 +99,6 @@ func Fuzz(tb testing.TB, open Open, src importer.Source) {
 		return
 	}
 	CheckModel(tb, m)
-}
-
-func scan(t *testing.T, s string, to ...any) {
-	t.Helper()
-	if n, err := fmt.Sscan(s, to...); n != len(to) {
-		t.Fatal(err)
-	}
 }
 
 // CheckModel holds what package scene promises the renderer.
