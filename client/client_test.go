@@ -136,6 +136,23 @@ func TestRequestsOnTheWire(t *testing.T) {
 			`GET /prefix/accounts/` + account + `/sessions/a/inspector/snapshot?format=png&height=32&width=64 `},
 		{func() error { _, err := c.Log(ctx, "a", 5); return err },
 			`GET /prefix/accounts/` + account + `/sessions/a/log?tail=5 `},
+		{func() error {
+			_, err := c.CreateConversion(ctx, "c", client.ConversionSettings{
+				InputLocation:  client.InputLocation{StorageContainerURI: "https://s/in", RelativeInputAssetPath: "m.glb", StorageContainerReadListSAS: "sig"},
+				OutputLocation: client.OutputLocation{StorageContainerURI: "https://s/out", BlobPrefix: "p"},
+			})
+			return err
+		}, `PUT /prefix/accounts/` + account + `/conversions/c?api-version=2021-01-01 {"settings":{"inputLocation":{"storageContainerUri":` +
+			`"https://s/in","relativeInputAssetPath":"m.glb","storageContainerReadListSas":"sig"},"outputLocation":{"storageContainerUri":` +
+			`"https://s/out","blobPrefix":"p"}}}`},
+		{func() error { _, err := c.GetConversion(ctx, "c"); return err },
+			`GET /prefix/accounts/` + account + `/conversions/c?api-version=2021-01-01 `},
+		{func() error { return c.CancelConversion(ctx, "c") }, `POST /prefix/accounts/` + account + `/conversions/c/:cancel `},
+		{func() error { return c.DeleteConversion(ctx, "c") }, `DELETE /prefix/accounts/` + account + `/conversions/c `},
+		{func() error { _, err := c.ConversionProgress(ctx, "c"); return err },
+			`GET /prefix/accounts/` + account + `/conversions/c/progress `},
+		{func() error { _, err := c.ConversionLog(ctx, "c", 0); return err },
+			`GET /prefix/accounts/` + account + `/conversions/c/log?tail=10000 `},
 	} {
 		if err := call.do(); err != nil {
 			t.Errorf("%s: %v", call.want, err)

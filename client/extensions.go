@@ -106,13 +106,5 @@ const MaxLogLines = 10_000
 // Log returns the last lines of the session's worker log, MaxLogLines if lines is less than 1 or more than that. The
 // caller closes it.
 func (c *Client) Log(ctx context.Context, id string, lines int) (io.ReadCloser, error) {
-	if lines < 1 || lines > MaxLogLines {
-		lines = MaxLogLines
-	}
-	q := url.Values{"tail": {strconv.Itoa(lines)}}
-	resp, err := c.open(ctx, request{method: http.MethodGet, path: sessionPath(id) + "/log", query: q, repeatable: true})
-	if err != nil {
-		return nil, err
-	}
-	return resp.Body, nil
+	return c.log(ctx, sessionPath(id), lines)
 }

@@ -98,18 +98,24 @@ func (c *Client) StopSession(ctx context.Context, id string) error {
 
 // Sessions iterates over the sessions that are Starting or Ready, fetching page by page. After an error it ends.
 func (c *Client) Sessions(ctx context.Context) iter.Seq2[*Session, error] {
-	return func(yield func(*Session, error) bool) {
-		r := request{method: http.MethodGet, path: "/sessions", query: versioned(), repeatable: true}
+	return pages[Session](ctx, c, "sessions")
+}
+
+// pages iterates over a collection of the account.
+func pages[T any](ctx context.Context, c *Client, collection string) iter.Seq2[*T, error] {
+	return func(yield func(*T, error) bool) {
+		r := request{method: http.MethodGet, path: "/" + collection, query: versioned(), repeatable: true}
 		for {
-			var page struct {
-				Sessions []*Session `json:"sessions"`
-				NextLink string     `json:"@nextLink"`
+			var page struct { // one of the two is there
+				Sessions    []*T   `json:"sessions"`
+				Conversions []*T   `json:"conversions"`
+				NextLink    string `json:"@nextLink"`
 			}
 			if err := c.do(ctx, r, &page); err != nil {
 				yield(nil, err)
 				return
 			}
-			for _, s := range page.Sessions {
+			for _, s := range append(page.Sessions, page.Conversions...) {
 				if !yield(s, nil) {
 					return
 				}
@@ -118,7 +124,7 @@ func (c *Client) Sessions(ctx context.Context) iter.Seq2[*Session, error] {
 				return
 			}
 			if !c.own(page.NextLink) {
-				yield(nil, fmt.Errorf("list sessions: next page %q is on another host; the token stays here", page.NextLink))
+				yield(nil, fmt.Errorf("list %s: next page %q is on another host; the token stays here", collection, page.NextLink))
 				return
 			}
 			r.link, r.query = page.NextLink, nil // absolute, and with an api-version of its own (contract section 6)
@@ -182,8 +188,9 @@ func (c *Client) session(ctx context.Context, r request) (*Session, error) {
 
 func versioned() url.Values { return url.Values{"api-version": {APIVersion}} }
 
-func sessionPath(id string) string {
-	return "/sessions/" + strings.ReplaceAll(url.PathEscape(id), ":", "%3A")
-}
+func sessionPath(id string) string { return "/sessions/" + segment(id) }
+
+// segment is a path segment that is not taken for a verb such as :stop.
+func segment(id string) string { return strings.ReplaceAll(url.PathEscape(id), ":", "%3A") }
 
 func minutes(d time.Duration) int { return int(math.Ceil(d.Minutes())) }
