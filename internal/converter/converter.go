@@ -243,8 +243,9 @@ func (c *conversion) read(ctx context.Context) (*scene.Model, error) {
 	c.meter.tell(child.StageRead, 0, size, "bytes")
 	options := importer.Options{
 		MemoryBudget: int64(importShare * float64(c.job.Limits.Memory)),
-		Plastic:      !c.settings.FBXAssumeMetallic,
 		Ignore:       c.overrides.Ignores,
+
+		FBXAssumeMetallic: &c.settings.FBXAssumeMetallic,
 		Progress: func(stage string, done float64) {
 			if stage == "decode" {
 				c.meter.tell(child.StageRead, done, size, "bytes")
@@ -349,7 +350,7 @@ func (c *conversion) write(ctx context.Context, m *scene.Model) (err error) {
 		return outputError(err)
 	}
 	c.outputs = append(c.outputs, name)
-	c.summary.AssetBytes, c.summary.Hash = made.Bytes, made.ConversionHash
+	c.summary.AssetBytes, c.summary.Geometry, c.summary.Hash = made.Bytes, made.PageBytes, made.ConversionHash
 	c.info.OutputInfo = &child.OutputInfo{ToolVersion: obs.Version(), Hash: made.ConversionHash}
 	return nil
 }

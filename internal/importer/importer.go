@@ -20,10 +20,6 @@ type Options struct {
 	// Progress may be nil. It is called with the stages "fetch" and "decode" and done from 0 to 1, never concurrently.
 	Progress func(stage string, done float64)
 
-	// Plastic decides what a Phong material without textures, with a strong highlight and a colour is, which may be either:
-	// a coloured dielectric, where the default is a metal (ARR's fbxAssumeMetallic=false).
-	Plastic bool
-
 	// Ignore says which textures of a material are left out, by ARR's names of maps (NormalMap, BumpMap, OpacityMap, ...); nil
 	// = none. An importer asks where leaving one out lets another take its place; all others are the converter's to remove.
 	Ignore func(material, textureMap string) bool
