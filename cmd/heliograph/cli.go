@@ -16,6 +16,7 @@ type cli struct {
 	RotateKey   rotateKeyCmd   `cmd:"" name:"rotate-signing-key" help:"Replace the key that signs access tokens (on the service's machine)."`
 	Session     sessionCmd     `cmd:"" help:"Create, watch, use and stop rendering sessions."`
 	Convert     convertCmd     `cmd:"" help:"Make an asset of a model, on this machine."`
+	Conversion  conversionCmd  `cmd:"" help:"Have a service make assets of models in its storage; watch and cancel that."`
 	Asset       assetCmd       `cmd:"" help:"Say what is in an asset, draw it, and check it."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 }

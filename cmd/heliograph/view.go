@@ -165,42 +165,60 @@ func (c *logsCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	read := func(lines int) ([]byte, error) {
-		log, err := cl.Log(ctx, c.ID, lines)
-		if err != nil {
-			return nil, err
-		}
-		defer log.Close()
-		return io.ReadAll(log)
+	return printLog(ctx, a.stdout, c.Lines, c.Follow, logSource{
+		read: func(lines int) (io.ReadCloser, error) { return cl.Log(ctx, c.ID, lines) },
+		ended: func() (bool, error) {
+			s, err := cl.GetSession(ctx, c.ID)
+			return err == nil && s.Status.Final(), err
+		},
+	})
+}
+
+// logSource is a log that grows until it has ended.
+type logSource struct {
+	read  func(lines int) (io.ReadCloser, error) // the last lines; 0 = as many as there are
+	ended func() (bool, error)
+}
+
+func (l logSource) text(lines int) ([]byte, error) {
+	log, err := l.read(lines)
+	if err != nil {
+		return nil, err
 	}
-	if !c.Follow {
-		text, err := read(c.Lines)
+	defer log.Close()
+	return io.ReadAll(log)
+}
+
+// printLog prints the last lines of a log, and with follow what comes after them.
+func printLog(ctx context.Context, w io.Writer, lines int, follow bool, log logSource) error {
+	if !follow {
+		text, err := log.text(lines)
 		if err != nil {
 			return err
 		}
-		_, err = a.stdout.Write(text)
+		_, err = w.Write(text)
 		return err
 	}
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
 	var before []byte
 	for first := true; ; first = false {
-		s, err := cl.GetSession(ctx, c.ID) // before the log, so that an ended session's last lines are not missed
+		ended, err := log.ended() // before the log, so that the last lines are not missed
 		if err != nil {
 			return interrupted(ctx, err)
 		}
-		now, err := read(0)
+		now, err := log.text(0)
 		if err != nil {
 			return interrupted(ctx, err)
 		}
 		more := added(before, now)
 		if first {
-			more = tail(now, c.Lines)
+			more = tail(now, lines)
 		}
-		if _, err := a.stdout.Write(more); err != nil {
+		if _, err := w.Write(more); err != nil {
 			return err
 		}
-		if s.Status.Final() {
+		if ended {
 			return nil
 		}
 		before = now

@@ -114,7 +114,8 @@ func serve(ctx context.Context, set settings, log *slog.Logger, ready func(conte
 	info := addresses(set, ln, ca)
 	var draining atomic.Bool
 	api, err := httpapi.New(httpapi.Config{
-		Sessions: manager, Conversions: conversions, ConversionWatch: queue, Accounts: accounts, Issuer: token.NewIssuer(keys), Verifier: token.NewVerifier(keys),
+		Sessions: manager, Conversions: conversions, ConversionWatch: queue,
+		Accounts: accounts, Issuer: token.NewIssuer(keys), Verifier: token.NewVerifier(keys),
 		Logs: backend, WorkerTransport: transport, UI: webui.Handler(),
 		Ready: func(context.Context) error {
 			if draining.Load() {
