@@ -62,6 +62,7 @@ func (l *loader) materialsOf(m *placed, s *surface) (of func(slot int) *scene.Ma
 				key += fmt.Sprintf(" %s %p", t.property, textures[i])
 			}
 		}
+		l.ignore(o.name, used)
 		made := l.materials[key]
 		if made == nil {
 			x := &surfaceMaterial{loader: l, object: o, props: l.properties(o), textures: used, uvSets: s.uvSets}
