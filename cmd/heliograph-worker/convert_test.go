@@ -133,7 +133,7 @@ func (s sized) Size() int64 { return s.size }
 func TestConvertIsDeterministic(t *testing.T) {
 	var before [][]byte
 	for _, threads := range []int{1, 2} {
-		job := jobOf(t, "gltf/Fox/glTF/Fox.gltf")
+		job := jobOf(t, "gltf/Fox/glTF-Binary/Fox.glb")
 		job.Threads = threads
 		job.OutputName = "x"
 		r := mustConvert(t, job)

@@ -165,6 +165,15 @@ func (c *convertCmd) print(a *app, job child.Job, r child.Result) error {
 	if err != nil {
 		return err
 	}
+	if err := table(a.stdout, summary(path, r)...); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.stdout, "\nLook at it, in a session of a service that may read the file:\n\n    heliograph session load SESSION %s\n", path)
+	return err
+}
+
+// summary says what was made.
+func summary(path string, r child.Result) [][]string {
 	s := r.Summary
 	rows := [][]string{{"Asset", path}}
 	if s.Triangles > 0 {
@@ -173,32 +182,21 @@ func (c *convertCmd) print(a *app, job child.Job, r child.Result) error {
 	if s.Points > 0 {
 		rows = append(rows, []string{"Points", thousands(s.Points)})
 	}
-	if drawn := s.Primitives; drawn != s.Triangles+s.Points {
-		rows = append(rows, []string{"In the scene", thousands(drawn) + ", by instances"})
+	if s.Primitives != s.Triangles+s.Points {
+		rows = append(rows, []string{"In the scene", thousands(s.Primitives) + ", by instances"})
 	}
-	rows = append(rows,
-		[]string{"Parts", fmt.Sprintf("%s nodes, %s materials, %s textures",
-			thousands(int64(s.Nodes)), thousands(int64(s.Materials)), thousands(int64(s.Textures)))},
-		[]string{"Size", child.Bytes(s.AssetBytes) + ratio(s)},
-		[]string{"Time", fmt.Sprintf("%.1f s", s.Seconds)},
-		[]string{"Warnings", strconv.Itoa(len(r.Warnings))})
-	if err := table(a.stdout, rows...); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(a.stdout, "\nLook at it, in a session of a service that may read the file:\n\n    heliograph session load SESSION %s\n", path)
-	return err
-}
-
-// ratio compares the asset with the file of the model.
-func ratio(s child.Summary) string {
-	text := ""
+	rows = append(rows, []string{"Parts", fmt.Sprintf("%s nodes, %s materials, %s textures",
+		thousands(int64(s.Nodes)), thousands(int64(s.Materials)), thousands(int64(s.Textures)))})
 	if n := s.Triangles + s.Points; n > 0 {
-		text = fmt.Sprintf(", %.1f bytes for each triangle or point", float64(s.AssetBytes)/float64(n))
+		rows = append(rows, []string{"Geometry", fmt.Sprintf("%s, %.1f bytes for each triangle or point",
+			child.Bytes(s.Geometry), float64(s.Geometry)/float64(n))})
 	}
+	size := child.Bytes(s.AssetBytes)
 	if s.SourceBytes > 0 {
-		text += fmt.Sprintf(", %.2f times the model's file", float64(s.AssetBytes)/float64(s.SourceBytes))
+		size += fmt.Sprintf(", %.2f times the model's file", float64(s.AssetBytes)/float64(s.SourceBytes))
 	}
-	return text
+	return append(rows, []string{"Size", size}, []string{"Time", fmt.Sprintf("%.1f s", s.Seconds)},
+		[]string{"Warnings", strconv.Itoa(len(r.Warnings))})
 }
 
 // conversionBar shows the progress of a conversion.

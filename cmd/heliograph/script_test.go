@@ -107,6 +107,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HELIOGRAPH_ACCOUNT_ID", info.AccountID)
 			e.Setenv("HELIOGRAPH_ACCOUNT_KEY", info.AccountKey)
 			e.Setenv("HELIOGRAPH_CA_FILE", info.CAFile)
+			e.Setenv("HELIOGRAPH_WORKER_BINARY", filepath.Join(devserver.BinDir(t), "heliograph-worker"))
 			e.Setenv("ENDPOINT", info.Endpoint)
 			e.Setenv("ACCOUNT", info.AccountID)
 			e.Setenv("KEY", info.AccountKey)

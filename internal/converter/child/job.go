@@ -139,7 +139,8 @@ type Summary struct {
 	Textures    int     `json:"textures"`
 	SourceBytes int64   `json:"sourceBytes"` // of the source file, without others that it refers to
 	AssetBytes  int64   `json:"assetBytes"`
-	Hash        string  `json:"hash"` // conversionHash
+	Geometry    int64   `json:"geometryBytes"` // of AssetBytes
+	Hash        string  `json:"hash"`          // conversionHash
 	Seconds     float64 `json:"seconds"`
 }
 
