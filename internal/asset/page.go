@@ -284,7 +284,7 @@ func (d *pageDecoder) attributes(l layout, clusters []pageCluster, verts int, ds
 	if l.has(hasNormals) {
 		u, v := d.column(&d.columns[0], verts), d.column(&d.columns[1], verts)
 		if dst.Surface != nil {
-			directions(dst.Surface[3:], clusters, u, v, normalBits, normalBits, func(u, v uint32) uint32 { return packOct(u, v, normalBits) })
+			directions(dst.Surface[3:], clusters, u, v, normalBits, normalBits, packNormal)
 		}
 	} else if dst.Surface != nil {
 		fill(dst.Surface[3:], 0)

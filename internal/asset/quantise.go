@@ -128,9 +128,9 @@ func unpackNormal(w uint32) (x, y, z float64) {
 	return float64(int32(w<<21)) / full, float64(int32(w<<10)) / full, float64(int32(w)) / full
 }
 
-// packOct decodes an octahedral normal to mesh's packing (Mesh.Surface).
-func packOct(u, v uint32, bits int) uint32 {
-	x, y, z := fromOct(u, v, bits)
+// packNormal decodes an octahedral normal to mesh's packing (Mesh.Surface).
+func packNormal(u, v uint32) uint32 {
+	x, y, z := fromOct(u, v, normalBits)
 	s := unitScale(x, y, z, 1023)
 	w := uint32(floor(float32(float32(x)*s)+0.5)) & 0x7ff
 	w |= uint32(floor(float32(float32(y)*s)-float32(float32(w)*(1.0/(1<<11)))+0.5)) & 0x7ff << 11
