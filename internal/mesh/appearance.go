@@ -26,7 +26,7 @@ type look struct {
 type sample struct {
 	look
 	pos      geom.Vec3
-	position uint32 // it was at
+	position uint32 // near it
 	src      uint32 // vertex of the source
 }
 

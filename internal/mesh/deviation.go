@@ -84,9 +84,12 @@ func (w *worker) recall(c witness, at uint32) sample {
 	return g
 }
 
-// nearest compares g with the triangles around where it went: with one that it stands over, or else with the nearest one.
-// From there it walks on while that helps, three stars at most: a nearer triangle further off makes the error no smaller than
-// it is. It stops where the error is small enough.
+// longestWalk is how many stars nearest looks at.
+const longestWalk = 12
+
+// nearest compares g with the triangles around where it went: with those that it stands over, which mostly will do, and then
+// with all. It walks on while that helps, since what a vertex collapsed onto can be far away where the surface is even. A
+// nearer triangle further off makes the error no smaller than it is. It stops where the error is small enough.
 func (s *simplifier) nearest(g *sample, enough float32) (f finding, ok bool) {
 	p := g.position
 	for s.into[p] != p {
@@ -94,21 +97,26 @@ func (s *simplifier) nearest(g *sample, enough float32) (f finding, ok bool) {
 		p = s.into[p]
 	}
 	f.error = far
-	for range 3 {
-		if s.over(g, p, &f, enough) {
+	for step, last := 0, none; step < longestWalk; step++ {
+		if s.over(g, p, &f, enough); f.error <= enough {
 			break
 		}
-		corner := s.beside(g, p, &f)
-		if corner == none || corner == p || f.error <= enough {
-			break
+		next, other := s.beside(g, p, &f)
+		switch {
+		case next != none && next != p:
+			last = other
+		case last != none:
+			next, last = last, none
+		default:
+			return f, f.error < far
 		}
-		p = corner
+		p = next
 	}
 	return f, f.error < far
 }
 
-// over compares g with the triangles at p that it stands over, and reports whether there is one.
-func (s *simplifier) over(g *sample, p uint32, f *finding, enough float32) (found bool) {
+// over compares g with the triangles at p that it stands over.
+func (s *simplifier) over(g *sample, p uint32, f *finding, enough float32) {
 	pp := s.pos[p]
 	u := g.pos.Sub(pp)
 	for c := s.head[p]; c != none; c = s.next[c] {
@@ -125,7 +133,6 @@ func (s *simplifier) over(g *sample, p uint32, f *finding, enough float32) (foun
 		if wa < 0 || wb < 0 || wa+wb > n2 || !(n2 > 0) {
 			continue
 		}
-		found = true
 		h := n.Dot(u)
 		d2 := h * h / n2
 		if d2 >= f.error*f.error {
@@ -135,23 +142,23 @@ func (s *simplifier) over(g *sample, p uint32, f *finding, enough float32) (foun
 		if e := max(sqrt32(d2), g.error(t[k], ya, yb, bary)); e < f.error {
 			f.error, f.triangle, f.at = e, c/3, p
 			if e <= enough {
-				return true
+				return
 			}
 		}
 	}
-	return found
 }
 
-// beside compares g with all triangles at p, and returns the corner next to it of the best one, or none.
-func (s *simplifier) beside(g *sample, p uint32, f *finding) (corner uint32) {
-	corner = none
+// beside compares g with all triangles at p, and returns the two corners nearest to it of the best one; none unless one is
+// better than f.
+func (s *simplifier) beside(g *sample, p uint32, f *finding) (next, other uint32) {
+	next, other = none, none
 	for c := s.head[p]; c != none; c = s.next[c] {
 		t := &s.tris[c/3]
 		if t[0] == none {
 			continue
 		}
-		a, b, d := s.at[t[0]], s.at[t[1]], s.at[t[2]]
-		d2, bary := nearestPoint(g.pos, s.pos[a], s.pos[b], s.pos[d])
+		corners := [3]uint32{s.at[t[0]], s.at[t[1]], s.at[t[2]]}
+		d2, bary := nearestPoint(g.pos, s.pos[corners[0]], s.pos[corners[1]], s.pos[corners[2]])
 		if d2 >= f.error*f.error {
 			continue
 		}
@@ -159,13 +166,25 @@ func (s *simplifier) beside(g *sample, p uint32, f *finding) (corner uint32) {
 		if e >= f.error {
 			continue
 		}
-		f.error, f.triangle, corner = e, c/3, a
-		if bary[1] > bary[0] && bary[1] >= bary[2] {
-			corner = b
-		} else if bary[2] > bary[0] {
-			corner = d
-		}
-		f.at = corner
+		i, j := order3(bary)
+		f.error, f.triangle, f.at = e, c/3, corners[i]
+		next, other = corners[i], corners[j]
 	}
-	return corner
+	return next, other
+}
+
+// order3 returns which of w is greatest, and which comes second.
+func order3(w geom.Vec3) (first, second int) {
+	if w[1] > w[0] {
+		first = 1
+	} else {
+		second = 1
+	}
+	switch {
+	case w[2] > w[first]:
+		return 2, first
+	case w[2] > w[second]:
+		return first, 2
+	}
+	return first, second
 }

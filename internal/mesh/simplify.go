@@ -358,30 +358,24 @@ func (s *simplifier) evaluate(v, w uint32) (cost float32, ok bool) {
 	return cost, true
 }
 
-// clampedFoot finds the point nearest to v on the new triangles of m, or else on any, or else w.
+// clampedFoot finds the point nearest to v on what becomes of the triangles of m: new ones, and edges for those that vanish.
 func (s *simplifier) clampedFoot(m *wedgeMove, v, w uint32) {
 	pv, pw := s.pos[v], s.pos[w]
-	for _, all := range [2]bool{false, true} {
-		for c := s.head[v]; c != none; c = s.next[c] {
-			tri := &s.tris[c/3]
-			if tri[0] == none || !all && tri[c%3] != m.from {
-				continue
-			}
-			ya, yb := tri[after[c%3]], tri[before[c%3]]
-			a, b := s.at[ya], s.at[yb]
-			if a == w || b == w {
-				continue
-			}
-			if d2, bary := nearestPoint(pv, pw, s.pos[a], s.pos[b]); d2 < m.d2 {
-				m.d2, m.bary, m.near = d2, bary, [2]uint32{ya, yb}
-			}
+	for c := s.head[v]; c != none; c = s.next[c] {
+		tri := &s.tris[c/3]
+		if tri[0] == none || tri[c%3] != m.from {
+			continue
 		}
-		if m.d2 < far {
-			return
+		ya, yb := tri[after[c%3]], tri[before[c%3]]
+		if s.at[ya] == w {
+			ya = yb
+		} else if s.at[yb] == w {
+			yb = ya
+		}
+		if d2, bary := nearestPoint(pv, pw, s.pos[s.at[ya]], s.pos[s.at[yb]]); d2 < m.d2 {
+			m.d2, m.bary, m.near = d2, bary, [2]uint32{ya, yb}
 		}
 	}
-	u := pv.Sub(pw)
-	m.d2, m.bary, m.near = u.Dot(u), geom.Vec3{1}, [2]uint32{m.to, m.to}
 }
 
 // extent is the radius of the star that the vertices in moved stand for: a third of a star of six equal triangles is nearly
@@ -426,9 +420,10 @@ func (s *simplifier) closestWedge(x, w uint32, extent float32) uint32 {
 func (s *simplifier) collapse(v, w uint32) {
 	extent := s.extent()
 	for i := range s.moved {
-		s.spread(&s.moved[i])
-		x := s.moved[i].from
-		s.gone = append(s.gone, sample{s.look.at(x, extent), s.pos[v], v, s.src[x]})
+		m := &s.moved[i]
+		s.spread(m)
+		near, _ := order3(m.bary)
+		s.gone = append(s.gone, sample{s.look.at(m.from, extent), s.pos[v], s.at[[3]uint32{m.to, m.near[0], m.near[1]}[near]], s.src[m.from]})
 	}
 	for c := s.head[v]; c != none; c = s.next[c] {
 		tri := &s.tris[c/3]
