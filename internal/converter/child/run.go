@@ -197,6 +197,9 @@ func (p *process) explain(ctx context.Context, state *os.ProcessState, waited er
 	case limits.CPU > 0 && state.SystemTime()+state.UserTime() >= limits.CPU:
 		note.Details = []Detail{{"limit", fmt.Sprintf("%v of processor time", limits.CPU)}}
 	case p.log.outOfMemory() || reason == killed:
+		if reason == killed {
+			r.Kind = KindCrash // the machine was out of memory, not the process of its share: that may pass
+		}
 		note.Details = []Detail{{"limit", "memory"}}
 		if limits.Memory > 0 {
 			note.Details[0].Value = Bytes(limits.Memory) + " of memory"

@@ -64,6 +64,8 @@ func worker(file string) int {
 	case "abort":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGABRT)
 		select {}
+	case "kill":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	case "memory":
 		var all [][]byte
 		for {
@@ -170,6 +172,7 @@ func TestRunExplainsEnds(t *testing.T) {
 		{"panic", Limits{}, KindCrash, "crashed (exit status 2"},
 		{"exit", Limits{}, KindCrash, "crashed (exit status 0"},
 		{"abort", Limits{}, KindCrash, "crashed (exit status 2)"},
+		{"kill", Limits{}, KindCrash, "exceeded system resources. It's possible the asset is too large (memory)."},
 		{"memory", Limits{Memory: 256 << 20}, KindResources, "exceeded system resources. It's possible the asset is too large (256 MiB of memory)."},
 		{"cpu", Limits{CPU: time.Second}, KindResources, "1s of processor time"},
 		{"hang", Limits{Wall: 300 * time.Millisecond}, KindResources, "300ms in all"},
@@ -189,7 +192,11 @@ func TestRunExplainsEnds(t *testing.T) {
 			if err := json.Unmarshal(text, &items); err != nil || len(items) != 3 || items[0]["conversionId"] != "c1" || items[2]["result"] != "failed" {
 				t.Errorf("%v: %s", err, text)
 			}
-			if member := map[Kind]string{KindCrash: "internal error", KindResources: "error"}[c.kind]; items[1][member] == nil {
+			member := "error"
+			if strings.Contains(c.says, "crashed") {
+				member = "internal error"
+			}
+			if items[1][member] == nil {
 				t.Errorf("no member %q: %s", member, text)
 			}
 			checkOutputs(t, j.OutputDir, []string{"x" + InfoSuffix, "x" + ResultSuffix})
