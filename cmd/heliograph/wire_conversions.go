@@ -27,9 +27,7 @@ func conversionCore(set settings, store conversion.Store, metrics conversion.Met
 		Store: store, Storage: storage{opener}, Sealer: sealer, Metrics: metrics, Log: log,
 		Converter: conversion.Process{
 			Binary: set.Worker.Binary, Threads: c.Threads, Log: log,
-			Limits: child.Limits{
-				Memory: c.MemoryLimitMiB << 20, CPU: c.CPUTimeLimit, FileSize: c.MaxOutputMiB << 20, Wall: c.TimeLimit,
-			},
+			Limits: child.Limits{Memory: c.MemoryLimitMiB << 20, CPU: c.CPUTimeLimit, FileSize: c.MaxOutputMiB << 20},
 		},
 		Dir: filepath.Join(set.DataDir, conversionsDir), MaxRunning: c.MaxRunning, MaxInputBytes: c.MaxInputMiB << 20,
 		TimeLimit: c.TimeLimit, Retention: set.Retention,

@@ -300,6 +300,7 @@ func (t *transfer) storeFailure(ctx context.Context, rec *Record, out outcome) {
 		text, err := t.readOutput(name)
 		if name == result && (err != nil || !out.reported) { // a converter that has succeeded says so
 			text, err = json.MarshalIndent(child.Report{ConversionID: string(rec.Key.ID), Error: note(out.err)}, "", "  ")
+			text = append(text, '\n')
 		}
 		if err != nil {
 			continue
@@ -348,10 +349,12 @@ func (t *transfer) readOutput(name string) (_ []byte, err error) {
 // explain is what the user is told of a transfer that failed: storage's own words where they are meant for users, else
 // text. The cause is in the log of the conversion.
 func (t *transfer) explain(code arr.Code, text string, err error) *arr.Error {
-	t.log.Error("transfer failed", "reason", t.hide.Replace(err.Error()))
 	var e *arr.Error
+	if !errors.As(err, &e) || err.Error() != e.Error() { // there is more than the user will be told
+		t.log.Error("transfer failed", "reason", t.hide.Replace(err.Error()))
+	}
 	switch {
-	case !errors.As(err, &e):
+	case e == nil:
 		return arr.Errorf(code, "%s", text)
 	case e.Code == arr.CodeCapacity, e.Code == code:
 		return e
