@@ -2,11 +2,15 @@ package asset_test
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/heliograph/heliograph/internal/asset"
+	"github.com/heliograph/heliograph/internal/geom"
 	"github.com/heliograph/heliograph/internal/importer"
 	"github.com/heliograph/heliograph/internal/importer/gltf"
 	"github.com/heliograph/heliograph/internal/scene"
@@ -51,16 +55,45 @@ func write(tb testing.TB, m *scene.Model, o asset.WriteOptions) (*asset.File, as
 	return f, sum, path
 }
 
-func TestScale(t *testing.T) {
-	for _, name := range []string{"scale/rock1m_meshopt.glb", "scale/machine10k.glb", "gltf/DamagedHelmet/glTF/DamagedHelmet.gltf"} {
+// TestRealAssets writes models of real files and wants them back: all but geometry and textures the same, those by count and
+// size.
+func TestRealAssets(t *testing.T) {
+	for _, name := range []string{
+		"gltf/Fox/glTF-Binary/Fox.glb", "gltf/BoxTextured/glTF/BoxTextured.gltf", "scale/machine10k.glb",
+	} {
 		m := load(t, name)
-		f, sum, _ := write(t, m, asset.WriteOptions{})
+		f, sum, _ := write(t, m, asset.WriteOptions{Collision: true})
 		if err := f.Verify(t.Context()); err != nil {
-			t.Error(err)
+			t.Errorf("%s: %v", name, err)
 		}
-		t.Logf("%s %+v", name, sum)
-		t.Logf("raw/tri %.2f stored/tri %.2f", float64(sum.RawPageBytes)/float64(sum.Triangles), float64(sum.Bytes)/float64(sum.Triangles))
-		t.Logf("%+v", f.Info().Counts)
-		t.Logf("%+v", f.Info().Sections)
+		got := f.Model()
+		if got.Triangles != m.Triangles || got.Points != m.Points || len(got.Meshes) != len(m.Meshes) {
+			t.Errorf("%s: %d triangles, %d points, %d meshes, want %d, %d, %d", name, got.Triangles, got.Points, len(got.Meshes),
+				m.Triangles, m.Points, len(m.Meshes))
+		}
+		size := m.Bounds.Size().Len()
+		if d := got.Bounds.Min.Sub(m.Bounds.Min).Len() + got.Bounds.Max.Sub(m.Bounds.Max).Len(); !(d < 1e-5*size) {
+			t.Errorf("%s: bounds %v, want %v", name, got.Bounds, m.Bounds)
+		}
+		rest := func(m *scene.Model) any {
+			out := *m
+			out.Meshes, out.Materials, out.Bounds = nil, nil, geom.AABB{}
+			return out
+		}
+		if diff := cmp.Diff(rest(m), rest(got)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		for i, mat := range m.Materials {
+			if g := got.Materials[i]; g.Name != mat.Name || g.BaseColor != mat.BaseColor || g.Roughness != mat.Roughness {
+				t.Errorf("%s: material %+v, want %+v", name, g, mat)
+			}
+		}
+		info := f.Info()
+		if info.Bytes != sum.Bytes || info.Counts.Nodes != len(m.Nodes) || info.Counts.Textures != len(info.Textures) {
+			t.Errorf("%s: %+v", name, info)
+		}
+		if _, err := json.Marshal(info); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -296,12 +296,6 @@ const (
 	kindPlain     = 2 // arrays
 )
 
-// The codecs of arrays.
-const (
-	codecRaw  = 0
-	codecZstd = 1
-)
-
 // formatRGBA8 is the format of textures that are kept as they are; the others are scene.BlockFormat.
 const formatRGBA8 = 0
 

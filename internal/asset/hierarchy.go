@@ -17,7 +17,7 @@ func (r *tableReader) readPages() error {
 		d := r.record(secPages, i)
 		offset := d.u64()
 		p := pagePlace{stored: d.u32(), raw: d.u32(), crc: d.u32(), vertices: d.u32(), corners: d.u32()}
-		p.layout, p.level, p.codec = layout(d.u8()), d.u8(), d.u8()
+		p.layout, p.level = layout(d.u8()), d.u8()
 		s := detail
 		if root := offset&highBit != 0; root != (p.level == rootLevel) {
 			return damaged("page %d of level %d lies among the wrong ones", i, p.level)
@@ -30,9 +30,9 @@ func (r *tableReader) readPages() error {
 		}
 		p.offset = s.offset + int64(offset)
 		switch {
-		case p.layout&^knownLayout != 0 || p.codec > codecZstd:
-			return damaged("page %d has an unknown layout or codec", i)
-		case p.raw > maxRaw || int64(p.raw) > maxShrink*int64(p.stored) || p.codec == codecRaw && p.raw != p.stored:
+		case p.layout&^knownLayout != 0:
+			return damaged("page %d has an unknown layout", i)
+		case p.raw > maxRaw || int64(p.raw) > maxShrink*int64(p.stored):
 			return damaged("page %d has %d bytes in %d", i, p.raw, p.stored)
 		case p.vertices > maxPageVertices || p.corners > maxPageTris:
 			return damaged("page %d has %d vertices and %d triangles", i, p.vertices, p.corners)

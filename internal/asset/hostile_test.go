@@ -112,6 +112,15 @@ func consume(data []byte, w io.Writer) error {
 			}
 		}
 	}
+	for _, ms := range f.Model().Meshes {
+		for i := range ms.Primitives {
+			c, err := f.Collision(ctx, &ms.Primitives[i])
+			if err != nil {
+				return err
+			}
+			fmt.Fprint(w, c)
+		}
+	}
 	if err := f.LoadTextures(ctx, nil); err != nil {
 		return err
 	}
@@ -134,7 +143,7 @@ func digest(data []byte) (sum [sha256.Size]byte, err error) {
 
 // TestFlippedBits flips a bit in every region: each file must be refused, or say the same as before (padding).
 func TestFlippedBits(t *testing.T) {
-	data := encode(t, sampleModel(), WriteOptions{})
+	data := encode(t, sampleModel(), WriteOptions{Collision: true})
 	want, err := digest(data)
 	if err != nil {
 		t.Fatal(err)
@@ -203,6 +212,9 @@ func reseal(data []byte) {
 	for r := sections[secArrays]; len(r) >= arrayRecord; r = r[arrayRecord:] {
 		le.PutUint32(r[4:], checksum(part(sections[secPlain], le.Uint64(r[8:]), le.Uint64(r[16:]))))
 	}
+	for r := sections[secCollisions]; len(r) >= collisionRecord; r = r[collisionRecord:] {
+		le.PutUint32(r[12:], checksum(part(sections[secCollision], le.Uint64(r[16:]), le.Uint64(r[24:]))))
+	}
 	for id, s := range sections {
 		sealed[id](checksum(s))
 	}
@@ -214,7 +226,7 @@ func reseal(data []byte) {
 // TestHostileNumbers puts bad numbers into every field of every table and makes the checksums right again: each file must be
 // refused or be readable, and nothing may panic or make much memory of it.
 func TestHostileNumbers(t *testing.T) {
-	valid := encode(t, sampleModel(), WriteOptions{})
+	valid := encode(t, sampleModel(), WriteOptions{Collision: true})
 	h, err := parseHeader(valid, int64(len(valid)))
 	if err != nil {
 		t.Fatal(err)
@@ -267,7 +279,7 @@ func readHostile(tb testing.TB, data []byte) error {
 
 // FuzzOpen reads whatever comes, as it is and with its checksums made right.
 func FuzzOpen(f *testing.F) {
-	valid := encode(f, sampleModel(), WriteOptions{})
+	valid := encode(f, sampleModel(), WriteOptions{Collision: true})
 	f.Add(valid, uint32(0), uint32(0))
 	f.Add(encode(f, &scene.Model{}, WriteOptions{}), uint32(0), uint32(0))
 	f.Fuzz(func(t *testing.T, data []byte, at, value uint32) {

@@ -19,6 +19,7 @@ func (f *File) Info() Info {
 	*c = Counts{
 		Nodes: len(m.Nodes), Meshes: len(m.Meshes), Geometries: len(f.geometries), Materials: len(m.Materials), Textures: len(f.textures),
 		Skins: len(m.Skins), Animations: len(m.Animations), Variants: len(m.Variants), Triangles: m.Triangles, Points: m.Points,
+		CollisionMeshes: len(f.collisions),
 	}
 	for _, ms := range m.Meshes {
 		c.Primitives += len(ms.Primitives)

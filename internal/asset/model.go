@@ -48,7 +48,7 @@ func (r *tableReader) read() error {
 	r.m = &scene.Model{}
 	r.f.model = r.m
 	for _, step := range []func() error{
-		r.readStrings, r.readNumbers, r.readTextures, r.readMaterials, r.readPages, r.readGeometries, r.readInfo,
+		r.readStrings, r.readNumbers, r.readTextures, r.readMaterials, r.readPages, r.readGeometries, r.readCollisions, r.readInfo,
 		r.readMeshes, r.readModel, r.readNodes, r.readSkins, r.readAnimations,
 	} {
 		if err := step(); err != nil {

@@ -35,6 +35,7 @@ type File struct {
 	pages      []mesh.PageInfo
 	places     []pagePlace
 	groupsOf   [][]groupRef // of each page, in the order of its contents
+	collisions []collisionEntry
 	levels     int
 }
 
@@ -54,7 +55,7 @@ type pagePlace struct {
 	stored, raw, crc  uint32
 	vertices, corners uint32
 	layout            layout
-	level, codec      uint8
+	level             uint8
 }
 
 // groupRef names a group of the file.
@@ -212,7 +213,7 @@ func (f *File) ReadPage(ctx context.Context, i int, dst mesh.Page) error {
 		return damaged("the checksum of page %d is wrong", i)
 	}
 	raw := d.stored
-	if p.codec == codecZstd {
+	if p.stored != p.raw {
 		d.raw = slices.Grow(d.raw[:0], int(p.raw))
 		var err error
 		if raw, err = f.inflate(d.stored, d.raw[:0:p.raw]); err != nil {
@@ -249,6 +250,11 @@ func (f *File) Verify(ctx context.Context) error {
 	var page pageBuffer
 	for i := range f.pages {
 		if err := f.ReadPage(ctx, i, page.room(f.pages[i])); err != nil {
+			return err
+		}
+	}
+	for i := range f.collisions {
+		if _, err := f.readCollision(ctx, i); err != nil {
 			return err
 		}
 	}

@@ -122,7 +122,7 @@ func vertexOf(p mesh.Page, i int) (v vertex) {
 // TestPages compares every cluster of an asset with what the builder handed out: vertices within the error of their grids,
 // the same triangles, and bounds that hold.
 func TestPages(t *testing.T) {
-	prims := []scene.Primitive{bumpySphere(90, 1, true), cloud(30000, 2), bumpySphere(40, 3, false), bumpySphere(3, 4, false), cloud(1, 5)}
+	prims := []scene.Primitive{bumpySphere(50, 1, true), cloud(8000, 2), bumpySphere(30, 3, false), bumpySphere(3, 4, false), cloud(1, 5)}
 	m := modelOf(prims...)
 	f, sum, _ := write(t, m, asset.WriteOptions{})
 	pages := readPages(t, f)

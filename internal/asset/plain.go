@@ -109,23 +109,50 @@ func words[T geom.Vec2 | geom.Vec3 | geom.Vec4](vs []T) []uint32 {
 	return out
 }
 
-// array writes one array: the lowest bytes of all words, then the next ones, compressed.
-func (w *writer) array(z *zstd.Encoder, kind uint8, target int, words []uint32) {
+// planes puts the lowest bytes of all words first, then the next ones.
+func planes(words []uint32) []byte {
 	n := len(words)
 	raw := make([]byte, 4*n)
 	for i, v := range words {
 		raw[i], raw[n+i], raw[2*n+i], raw[3*n+i] = byte(v), byte(v>>8), byte(v>>16), byte(v>>24)
 	}
+	return raw
+}
+
+// shrink compresses, or returns raw itself where that is shorter.
+func shrink(z *zstd.Encoder, raw []byte) []byte {
+	if stored := pad(z.EncodeAll(raw, nil), len(raw)); len(stored) < len(raw) {
+		return stored
+	}
+	return raw
+}
+
+// unshrink is the inverse of planes and shrink; raw is a multiple of 4.
+func (f *File) unshrink(stored []byte, raw int64) (words []uint32, err error) {
+	b := stored
+	if int64(len(stored)) != raw {
+		if b, err = f.inflate(stored, make([]byte, 0, raw)); err != nil {
+			return nil, err
+		}
+	}
+	n := len(b) / 4
+	words = make([]uint32, n)
+	for i := range words {
+		words[i] = uint32(b[i]) | uint32(b[n+i])<<8 | uint32(b[2*n+i])<<16 | uint32(b[3*n+i])<<24
+	}
+	return words, nil
+}
+
+// array writes one array and its record.
+func (w *writer) array(z *zstd.Encoder, kind uint8, target int, words []uint32) {
+	raw := planes(words)
 	sum := sha256.Sum256(raw)
 	w.hash.Write([]byte{kind, byte(target), byte(target >> 8)})
 	w.hash.Write(sum[:])
-	codec, stored := uint8(codecZstd), pad(z.EncodeAll(raw, nil), len(raw))
-	if len(stored) >= len(raw) {
-		codec, stored = codecRaw, raw
-	}
+	stored := shrink(z, raw)
 	offset := w.out.write(stored)
 	e := &w.t.of[secArrays]
-	e.u8(kind, codec)
+	e.u8(kind, 0)
 	e.u16(uint16(target))
 	e.u32(checksum(stored))
 	e.u64(uint64(offset))
@@ -135,7 +162,7 @@ func (w *writer) array(z *zstd.Encoder, kind uint8, target int, words []uint32) 
 
 // arrayEntry is a record of the directory of arrays.
 type arrayEntry struct {
-	kind, codec         uint8
+	kind                uint8
 	target              uint16
 	crc                 uint32
 	offset, stored, raw int64
@@ -143,7 +170,9 @@ type arrayEntry struct {
 
 func getArray(b []byte) (a arrayEntry) {
 	d := decoder{b}
-	a.kind, a.codec, a.target, a.crc = d.u8(), d.u8(), d.u16(), d.u32()
+	a.kind = d.u8()
+	d.u8()
+	a.target, a.crc = d.u16(), d.u32()
 	a.offset, a.stored, a.raw = int64(d.u64()), int64(d.u64()), int64(d.u64())
 	return a
 }
@@ -154,7 +183,7 @@ func (f *File) readArray(ctx context.Context, a arrayEntry) ([]uint32, error) {
 	if a.offset < 0 || a.stored < 0 || a.offset > s.length || a.stored > s.length-a.offset {
 		return nil, damaged("an array lies outside of its section")
 	}
-	if a.raw < 4 || a.raw%4 != 0 || a.raw > a.stored*maxShrink || a.codec == codecRaw && a.raw != a.stored {
+	if a.raw < 4 || a.raw%4 != 0 || a.raw > a.stored*maxShrink {
 		return nil, damaged("an array of %d bytes in %d", a.raw, a.stored)
 	}
 	stored := make([]byte, a.stored)
@@ -164,23 +193,7 @@ func (f *File) readArray(ctx context.Context, a arrayEntry) ([]uint32, error) {
 	if checksum(stored) != a.crc {
 		return nil, damaged("the checksum of an array is wrong")
 	}
-	raw := stored
-	switch a.codec {
-	case codecRaw:
-	case codecZstd:
-		var err error
-		if raw, err = f.inflate(stored, make([]byte, 0, a.raw)); err != nil {
-			return nil, err
-		}
-	default:
-		return nil, damaged("an array with codec %d", a.codec)
-	}
-	n := len(raw) / 4
-	out := make([]uint32, n)
-	for i := range out {
-		out[i] = uint32(raw[i]) | uint32(raw[n+i])<<8 | uint32(raw[2*n+i])<<16 | uint32(raw[3*n+i])<<24
-	}
-	return out, nil
+	return f.unshrink(stored, a.raw)
 }
 
 // inflate decompresses zstd to exactly the capacity of dst.

@@ -46,6 +46,8 @@ type geometry struct {
 	array    uint32 // plain: first of its arrays
 	arrays   uint32
 	solid    uint32 // number of its collision mesh plus 1
+
+	collision *collector // nil = not wanted
 }
 
 // storedPage is a record of the page directory.
@@ -96,6 +98,9 @@ func (w *writer) write(ctx context.Context) error {
 		return err
 	}
 	w.o.Progress(StageTables, 0)
+	if err := w.collisions(ctx); err != nil {
+		return err
+	}
 	if err := w.plain(ctx); err != nil {
 		return err
 	}
@@ -171,6 +176,9 @@ func (w *writer) plan() error {
 			key := identity(g)
 			id, ok := known[key]
 			if !ok {
+				if w.o.Collision && g.kind == kindTriangles {
+					g.collision = newCollector(measure(&scene.Mesh{Primitives: []scene.Primitive{*p}}))
+				}
 				id = uint32(len(w.unique))
 				known[key] = id
 				w.unique = append(w.unique, g)
@@ -295,11 +303,7 @@ func (w *writer) records() {
 		e := &w.t.of[secPages]
 		e.u64(p.offset)
 		e.u32(p.stored, p.raw, p.crc, p.vertices, p.corners)
-		codec := uint8(codecZstd)
-		if p.stored == p.raw {
-			codec = codecRaw
-		}
-		e.u8(uint8(p.layout), p.level, codec, 0)
+		e.u8(uint8(p.layout), p.level, 0, 0)
 		w.sum.RawPageBytes += int64(p.raw)
 		w.sum.PageBytes += int64(p.stored)
 	}
