@@ -105,7 +105,7 @@ func TestTextureLookup(t *testing.T) {
 	}
 	root := fstest.MapFS{"m/a.png": file(1), "m/tex/a.png": file(2), "m/work/tex/a.png": file(3), "b c.png": file(4), "m/tex": {Mode: 0o755 | 1<<31}}
 	for name, width := range map[string]int{
-		"a.png": 1, "tex/a.png": 2, `C:\work\tex\a.png`: 3, "/home/work/tex/a.png": 3, `..\..\other\tex\a.png`: 2, `D:\none\a.png`: 1,
+		"a.png": 1, "tex/a.png": 2, `C:\work\tex\a.png`: 3, "/home/work/tex/a.png": 3, `..\..\far\tex\a.png`: 2, `D:\none\a.png`: 1,
 		"../b c.png": 4, "../b%20c.png": 4, "b c.png": 0, "../../m/a.png": 1, "none.png": 0, "": 0, "///": 0, "http://host/m/a.png": 0, "..": 0,
 	} {
 		var w Warnings

@@ -106,6 +106,9 @@ func (t *Textures) find(name string) ([]byte, error) {
 	if strings.Contains(name, "://") || strings.HasPrefix(name, "data:") {
 		return t.src.Resolve(name, t.left)
 	}
+	if t.src.Root == nil {
+		return nil, ErrNoFile
+	}
 	names := []string{name}
 	if plain, err := url.PathUnescape(name); err == nil && plain != name {
 		names = append(names, plain) // some exporters escape

@@ -56,7 +56,7 @@ func (l *loader) animations() error {
 			return err
 		}
 		a := scene.Animation{Name: t.name}
-		l.span(t)
+		t.span()
 		for i := range l.placed {
 			if err := l.animate(&a, t, i); err != nil {
 				return err
@@ -241,18 +241,26 @@ func (l *loader) oldMotion(t *take, o *object, n *node) error {
 }
 
 // span makes the time span of a take that of its keys where the file does not have one.
-func (l *loader) span(t *take) {
+func (t *take) span() {
 	if t.stop > t.start {
 		return
 	}
 	t.start, t.stop = math.MaxInt64, math.MinInt64
+	extend := func(c *curve) {
+		t.start, t.stop = min(t.start, c.keys[0].time), max(t.stop, c.keys[len(c.keys)-1].time)
+	}
 	for _, m := range t.moves {
 		for c := range m.curves() {
-			t.start, t.stop = min(t.start, c.keys[0].time), max(t.stop, c.keys[len(c.keys)-1].time)
+			extend(c)
 		}
 	}
 	for _, c := range t.morphs {
-		t.start, t.stop = min(t.start, c.keys[0].time), max(t.stop, c.keys[len(c.keys)-1].time)
+		extend(c)
+	}
+	for _, curves := range t.named {
+		for _, c := range curves {
+			extend(c)
+		}
 	}
 }
 

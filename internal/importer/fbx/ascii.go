@@ -45,7 +45,10 @@ func (p *ascii) nodes(depth int) ([]node, error) {
 			return nil, errTruncated
 		case p.b[p.i] == '}':
 			p.i++
-			return out, nil
+			if depth > 0 {
+				return out, nil
+			}
+			continue // one too many
 		}
 		w := p.word()
 		p.skip()
@@ -90,7 +93,7 @@ func (p *ascii) values(n *node) (opened bool, err error) {
 		switch {
 		case p.i >= len(p.b):
 			return false, nil
-		case p.b[p.i] == '{' && !(ended && len(n.values) == 0):
+		case p.b[p.i] == '{' && (!ended || len(n.values) > 0):
 			p.i++
 			return true, nil
 		case p.b[p.i] == ',':
@@ -117,8 +120,8 @@ const longList = 16
 // value reads one value, or a list of numbers. It reports false at a word that is the name of the next record.
 func (p *ascii) value(n *node) (ok bool, err error) {
 	var v value
-	switch c := p.b[p.i]; {
-	case c == '"':
+	switch p.b[p.i] {
+	case '"':
 		end := bytes.IndexByte(p.b[p.i+1:], '"')
 		if end < 0 {
 			return false, errTruncated
@@ -128,7 +131,7 @@ func (p *ascii) value(n *node) (ok bool, err error) {
 			v.data = bytes.ReplaceAll(v.data, []byte("&quot;"), []byte(`"`))
 		}
 		p.i += end + 2
-	case c == '*': // the length of an array; it follows as the record a
+	case '*': // the length of an array; it follows as the record a
 		p.i++
 		p.word()
 		return true, nil

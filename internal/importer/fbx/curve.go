@@ -273,7 +273,7 @@ func (c *curve) at(time int64) float64 {
 			return b.value
 		}
 		return a.value
-	case a.mode&keyCubic == 0:
+	case a.mode&keyCubic == 0 || x == 0:
 		return a.value + x*(b.value-a.value)
 	}
 	// A Bezier curve in time and value.

@@ -11,7 +11,8 @@ import (
 
 func TestIgnore(t *testing.T) {
 	all := []string{
-		"DiffuseColor", "NormalMap", "Bump", "TransparentColor", "AmbientColor", "EmissiveColor", "SpecularColor", "ShininessExponent", "ReflectionColor",
+		"DiffuseColor", "NormalMap", "Bump", "TransparentColor", "AmbientColor", "EmissiveColor", "SpecularColor", "ShininessExponent",
+		"ReflectionColor",
 		"Maya|baseColor", "Maya|TEX_normal_map", "3dsMax|Parameters|roughness_map", "3dsMax|main|metalness_map", "Custom",
 	}
 	for name, want := range map[string]string{

@@ -48,7 +48,7 @@ func (d *document) legacy() error {
 	}
 	root := models["Fbx_Root"]
 	for _, o := range d.objects {
-		if o.class == "Model" && o != root && len(o.up) == 0 {
+		if o.class == "Model" && o != root && !o.hasParent() {
 			connect(o, d.scene, "")
 		}
 	}

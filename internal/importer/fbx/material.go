@@ -120,10 +120,11 @@ func (x *surfaceMaterial) phong(m *scene.Material) {
 	if model == "" {
 		model = x.props.text("ShadingModel")
 	}
+	diffuse, specular := x.texture("DiffuseColor", "Diffuse"), (*mapped)(nil)
 	if !strings.EqualFold(model, "lambert") {
 		p.Specular = x.linear("SpecularColor", "SpecularFactor", vec3{})
+		specular = x.texture("SpecularColor", "SpecularFactor")
 	}
-	diffuse, specular := x.texture("DiffuseColor", "Diffuse"), x.texture("SpecularColor", "SpecularFactor")
 	base, metallic, roughness := p.MetallicRoughness()
 	if diffuse == nil && x.opts.FBXAssumeMetallic != nil && !*x.opts.FBXAssumeMetallic && metallic > 0 && !grey(p.Diffuse) {
 		base, metallic = p.Diffuse, 0
@@ -250,7 +251,7 @@ func encode(v float32) uint8 {
 // transparency sets alpha: Opacity, else by TransparentColor, else by TransparencyFactor. SDKs since 2011 multiply the latter.
 func (x *surfaceMaterial) transparency(m *scene.Material, color *mapped) {
 	factor := x.props.number("TransparencyFactor", 1)
-	alpha := 1.0
+	var alpha float64
 	if x.props.find("Opacity") != nil {
 		alpha = x.props.number("Opacity", 1)
 	} else if c, ok := x.props.lookupVector("TransparentColor"); ok {

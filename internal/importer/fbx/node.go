@@ -137,6 +137,8 @@ func array[T number](f *file, n *node) ([]T, error) {
 				return nil, fmt.Errorf("%s: %w", n.name, err)
 			}
 			out = append(out, more...)
+		default:
+			return nil, fmt.Errorf("%s: %.40q is not a number", n.name, v.data)
 		}
 	}
 	return out, nil

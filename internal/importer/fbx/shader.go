@@ -305,13 +305,13 @@ func (s *shader) alpha(m *scene.Material, color *mapped) {
 		t = color
 	}
 	s.opacity(m, alpha, t, false, color)
-	switch {
-	case mode == mask:
+	switch mode {
+	case mask:
 		m.Alpha = scene.AlphaMask
 		if v := s.values["alphacutoff"]; v != nil {
 			m.AlphaCutoff = float32(max(0, min(1, v[0])))
 		}
-	case mode == blend:
+	case blend:
 		m.Alpha = scene.AlphaBlend
 	}
 }
