@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
@@ -28,14 +29,41 @@ func TestContract(t *testing.T) {
 		Run(t, Target{
 			Endpoint: endpoint, STS: os.Getenv("HELIOGRAPH_STS"), AccountID: os.Getenv("HELIOGRAPH_ACCOUNT_ID"),
 			AccountKey: os.Getenv("HELIOGRAPH_ACCOUNT_KEY"), Client: clientFor(t, os.Getenv("HELIOGRAPH_CA_FILE")),
+			Storage: os.Getenv("HELIOGRAPH_STORAGE"), Model: "cube.obj", Broken: "broken.obj",
 		})
 		return
 	}
-	Run(t, targetOf(t, devserver.Start(t, devserver.Options{
+	storage := t.TempDir()
+	for name, text := range map[string]string{"cube.obj": cube, "broken.obj": "v 1 2\nf 1 2 99\n"} {
+		if err := os.WriteFile(filepath.Join(storage, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	target := targetOf(t, devserver.Start(t, devserver.Options{
 		// The suite asks faster than any client, and tests of the limit are below.
-		Env: []string{"HELIOGRAPH_RATE_LIMIT_PER_SECOND=0"},
-	})))
+		Env:  []string{"HELIOGRAPH_RATE_LIMIT_PER_SECOND=0"},
+		Args: []string{"--storage", storage},
+	}))
+	target.Storage, target.Model, target.Broken = "file://"+storage, "cube.obj", "broken.obj"
+	Run(t, target)
 }
+
+// cube is a model that can be converted.
+const cube = `v 0 0 0
+v 1 0 0
+v 1 1 0
+v 0 1 0
+v 0 0 1
+v 1 0 1
+v 1 1 1
+v 0 1 1
+f 4 3 2 1
+f 5 6 7 8
+f 1 2 6 5
+f 2 3 7 6
+f 3 4 8 7
+f 4 1 5 8
+`
 
 // TestRateLimit: the answer to too many requests names whole seconds to wait, without which the JavaScript SDK gives up.
 func TestRateLimit(t *testing.T) {

@@ -225,6 +225,9 @@ func (s *suite) order(t *testing.T) {
 		{method: "POST", path: s.session("unknown") + "/:stop", query: version},
 		{method: "GET", path: "/accounts/" + s.AccountID + "/sessions"},
 		{method: "GET", path: foreign, query: version},
+		{method: "PUT", path: s.conversion("x"), body: `{`},
+		{method: "GET", path: s.conversion("unknown"), query: version},
+		{method: "GET", path: "/accounts/" + s.AccountID + "/conversions"},
 	} {
 		for _, auth := range []string{"none", "x", s.token + "x", s.AccountID + ":" + s.AccountKey} {
 			c.auth = auth
@@ -237,6 +240,8 @@ func (s *suite) order(t *testing.T) {
 		{method: "PATCH", path: foreign, query: version, body: `{"maxLeaseTimeMinutes":9}`},
 		{method: "POST", path: foreign + "/:stop", query: version},
 		{method: "GET", path: "/accounts/" + otherAccount + "/sessions", query: version},
+		{method: "PUT", path: strings.Replace(s.conversion("x"), s.AccountID, otherAccount, 1), query: version, body: `{`},
+		{method: "GET", path: "/accounts/" + otherAccount + "/conversions", query: version},
 	} {
 		wantError(t, s.send(t, c), 403, "Forbidden", "")
 	}
@@ -257,22 +262,4 @@ func (s *suite) routes(t *testing.T) {
 	if !strings.Contains(a.Header.Get("Allow"), "PATCH") {
 		t.Errorf("Allow %q", a.Header.Get("Allow"))
 	}
-}
-
-// conversions: not implemented yet, which is said only to who may ask.
-func (s *suite) conversions(t *testing.T) {
-	path := "/accounts/" + s.AccountID + "/conversions"
-	const body = `{"settings":{"inputLocation":{"storageContainerUri":"https://a/b","relativeInputAssetPath":"c.glb"},` +
-		`"outputLocation":{"storageContainerUri":"https://a/d"}}}`
-	for _, c := range []call{
-		{method: "PUT", path: path + "/c", query: version, body: body},
-		{method: "GET", path: path + "/c", query: version},
-		{method: "GET", path: path, query: version},
-	} {
-		wantError(t, s.send(t, c), 501, "NotImplemented", "")
-		c.auth = "none"
-		wantUnauthorized(t, s.send(t, c))
-	}
-	wrong := call{method: "PUT", path: path + "/c", query: version, body: strings.Replace(body, `"c.glb"`, "7", 1)}
-	wantError(t, s.send(t, wrong), 400, "BadRequest", "The request was malformed.")
 }

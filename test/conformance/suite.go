@@ -24,6 +24,11 @@ type Target struct {
 	AccountID  string
 	AccountKey string
 	Client     *http.Client // trusts the service's certificate; [http.DefaultClient]
+
+	// Storage is a container, as a URI, that the service may read and write without a signature; [conversions are refused
+	// and read only]. It holds Model, which can be converted, and Broken, of the same format, which cannot.
+	Storage       string
+	Model, Broken string
 }
 
 // Run judges the service. It leaves no session running.
@@ -43,6 +48,7 @@ func Run(t *testing.T, target Target) {
 	t.Run("order of judgement", s.order)
 	t.Run("versions and routes", s.routes)
 	t.Run("conversions", s.conversions)
+	t.Run("conversion extensions", s.conversionExtensions)
 }
 
 type suite struct {
@@ -82,7 +88,8 @@ func (s *suite) send(t *testing.T, c call) answer {
 	if noStore := cache == "no-store,no-cache" && pragma == "no-cache"; noStore != read {
 		t.Errorf("%s %s answers %d with Cache-Control %q, Pragma %q", c.method, c.path, a.StatusCode, cache, pragma)
 	}
-	if strings.Contains(string(a.body), "null") {
+	// Only the error of a conversion is null, and always there (contract sections 5 and 8.7).
+	if text := strings.ReplaceAll(string(a.body), `"error":null,"status":`, ""); strings.Contains(text, "null") {
 		t.Errorf("%s %s: an explicit null: %s", c.method, c.path, a.body)
 	}
 	return a
@@ -156,9 +163,12 @@ func (s *suite) stop(t *testing.T, id string) answer {
 	return s.send(t, call{method: "POST", path: s.session(id) + "/:stop", query: version})
 }
 
+// unusedName returns an id that nobody has used.
+func (s *suite) unusedName() string { return "conformance-" + rand.Text() }
+
 // name returns a session id that nobody has used, and has it stopped at the end of the test.
 func (s *suite) name(t *testing.T) string {
-	id := "conformance-" + rand.Text()
+	id := s.unusedName()
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(t.Context()) // which has ended
 		req, err := http.NewRequestWithContext(ctx, "POST", s.Endpoint+s.session(id)+"/:stop?"+version, http.NoBody)
