@@ -1,6 +1,7 @@
 """Drives the unmodified official Azure client (azure.mixedreality.remoterendering) through a session's whole life.
 
-Usage: client.py READY_FILE, with REQUESTS_CA_BUNDLE set to the service's CA. Prints one line for each step that held;
+Usage: client.py READY_FILE STORAGE, with REQUESTS_CA_BUNDLE set to the service's CA. STORAGE is the URI of a container that the
+service may use, with cube.obj and broken.obj in it. Prints one line for each step that held;
 any mismatch is an AssertionError, and the exit status is 1.
 """
 
@@ -14,6 +15,9 @@ import urllib.request
 from azure.core.credentials import AccessToken, AzureKeyCredential
 from azure.core.exceptions import HttpResponseError
 from azure.mixedreality.remoterendering import (
+    AssetConversionInputSettings,
+    AssetConversionOutputSettings,
+    AssetConversionStatus,
     RemoteRenderingClient,
     RenderingSessionSize,
     RenderingSessionStatus,
@@ -99,6 +103,72 @@ def lifecycle(client, session_id):
     print("stop: Stopped, twice is no error")
 
 
+def conversions(client, storage):
+    def ask(conversion_id, asset, **output):
+        return client.begin_asset_conversion(
+            conversion_id,
+            AssetConversionInputSettings(storage_container_uri=storage, relative_input_asset_path=asset),
+            AssetConversionOutputSettings(storage_container_uri=storage, **output),
+        )
+
+    poller = ask("azure-cube", "cube.obj", blob_prefix="Output")
+    token = poller.continuation_token()
+    assert poller.status() == AssetConversionStatus.NOT_STARTED, poller.status()
+    done = poller.result(timeout=60)
+    assert done.status == AssetConversionStatus.SUCCEEDED and done.error is None, done
+    assert done.output.asset_uri == storage + "/Output/cube.arrAsset", done.output
+    assert done.settings.output_settings.blob_prefix == "Output/", done.settings.output_settings
+    assert done.settings.output_settings.output_asset_filename == "cube.arrAsset"
+    assert done.created_on.tzinfo is not None
+    print("convert: Succeeded, settings normalised")
+
+    again = ask("azure-cube", "cube.obj", blob_prefix="Output").result(timeout=60)
+    assert again.created_on == done.created_on
+    conflict = refused(409, lambda: ask("azure-cube", "cube.obj", blob_prefix="Other"))
+    assert conflict.error.code == "Conflict", conflict.error
+    print("convert again: same conversion, other settings conflict")
+
+    assert client.get_asset_conversion("azure-cube").as_dict() == done.as_dict()
+    assert client.get_asset_conversion_poller(continuation_token=token).result(timeout=60).id == "azure-cube"
+    assert client.get_asset_conversion_poller(conversion_id="azure-cube").result(timeout=60).id == "azure-cube"
+    refused(404, lambda: client.get_asset_conversion("azure-never-was"))
+    print("get conversion: equal, pollers by token and by id")
+
+    # As azure-sdk-for-python's own test_client.py asks it: words in the message of what the poller raises.
+    for conversion_id, asset in (("azure-missing", "missing.obj"), ("azure-broken", "broken.obj")):
+        try:
+            ask(conversion_id, asset).result(timeout=60)
+            raise AssertionError("no error")
+        except HttpResponseError as e:
+            text = e.error.message.lower()
+            assert "invalid input" in text and "logs" in text, e.error
+        assert client.get_asset_conversion(conversion_id).status == AssetConversionStatus.FAILED
+    print("convert what is missing or broken: Failed, with the words that the client's tests want")
+
+    try:
+        client.begin_asset_conversion(
+            "azure-unlinked",
+            AssetConversionInputSettings(
+                storage_container_uri="https://contosostorage01.blob.core.windows.net/in", relative_input_asset_path="box.fbx"
+            ),
+            AssetConversionOutputSettings(storage_container_uri="https://contosostorage01.blob.core.windows.net/out"),
+        )
+        raise AssertionError("no error")
+    except HttpResponseError as e:
+        assert e.status_code == 403, e
+        assert "storage" in e.error.message.lower() and "permissions" in e.error.message.lower(), e.error
+    print("convert without a signature: 403")
+
+    ours = [c for c in client.list_asset_conversions() if c.id.startswith("azure-")]
+    assert [c.id for c in ours] == ["azure-cube", "azure-missing", "azure-broken"], ours
+    assert [c.status for c in ours] == [
+        AssetConversionStatus.SUCCEEDED,
+        AssetConversionStatus.FAILED,
+        AssetConversionStatus.FAILED,
+    ]
+    print("list conversions: all, in order")
+
+
 with RemoteRenderingClient(credential=AzureKeyCredential(ready["accountKey"]), **common) as by_key:
     lifecycle(by_key, "azure-by-key")
 
@@ -108,6 +178,7 @@ with RemoteRenderingClient(credential=AzureKeyCredential(ready["accountKey"]), *
     assert size.error.message == "Can't specify this VM size: Tiny", size.error
     refused(404, lambda: by_key.get_rendering_session("azure-never-was"))
     print("mistakes: 400, 400, 404 with their messages")
+    conversions(by_key, sys.argv[2])
 
 # A token that the caller got elsewhere, here from the token service itself.
 request = urllib.request.Request(
