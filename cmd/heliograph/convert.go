@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -84,8 +83,7 @@ func (c *convertCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	var log bytes.Buffer
-	config := child.Config{Binary: c.WorkerBinary, Log: &log}
+	config := child.Config{Binary: c.WorkerBinary}
 	if c.Verbose {
 		config.Log = a.stderr
 		config.Logger = slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -126,8 +124,10 @@ func (c *convertCmd) job() (child.Job, error) {
 	if job.Settings, err = settingsFile(c.Settings); err != nil {
 		return child.Job{}, err
 	}
-	job.Overrides, err = settingsFile(c.Overrides)
-	return job, err
+	if job.Overrides, err = settingsFile(c.Overrides); err != nil {
+		return child.Job{}, err
+	}
+	return job, job.Normalize()
 }
 
 func settingsFile(name string) (*child.File, error) {
@@ -153,6 +153,8 @@ func (c *convertCmd) print(a *app, job child.Job, r child.Result) error {
 		}
 	}
 	switch {
+	case r.Kind == child.KindCrash && !c.Verbose:
+		return errors.New(r.Error.Message + " Its log is printed with --verbose.")
 	case !r.Succeeded:
 		return errors.New(r.Error.Message)
 	case c.JSON:
@@ -161,7 +163,7 @@ func (c *convertCmd) print(a *app, job child.Job, r child.Result) error {
 		_, err := fmt.Fprintf(a.stdout, "%s is there, and its settings are valid.\n", c.File)
 		return err
 	}
-	path, err := filepath.Abs(filepath.Join(c.Output, r.Outputs[0]))
+	path, err := filepath.Abs(filepath.Join(c.Output, job.OutputName+child.AssetSuffix))
 	if err != nil {
 		return err
 	}
@@ -195,7 +197,7 @@ func summary(path string, r child.Result) [][]string {
 	if s.SourceBytes > 0 {
 		size += fmt.Sprintf(", %.2f times the model's file", float64(s.AssetBytes)/float64(s.SourceBytes))
 	}
-	return append(rows, []string{"Size", size}, []string{"Time", fmt.Sprintf("%.1f s", s.Seconds)},
+	return append(rows, []string{"Size", size}, []string{"Time", fmt.Sprintf("%.2f s", s.Seconds)},
 		[]string{"Warnings", strconv.Itoa(len(r.Warnings))})
 }
 

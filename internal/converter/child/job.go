@@ -75,6 +75,11 @@ const (
 	ResultSuffix = ".result.json"
 )
 
+// outputs are the names of all files that a conversion may write.
+func (j Job) outputs() []string {
+	return []string{j.OutputName + AssetSuffix, j.OutputName + InfoSuffix, j.OutputName + ResultSuffix}
+}
+
 // ReadJob reads the file that Run wrote.
 func ReadJob(file string) (Job, error) {
 	text, err := os.ReadFile(file)

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -128,9 +129,10 @@ func (p *process) run(ctx context.Context, progress func(Progress)) (Result, err
 	if ctx.Err() != nil {
 		return Result{}, ctx.Err()
 	}
-	if p.result == nil {
+	if p.result == nil || p.result.Succeeded != (p.result.Error == nil) {
 		p.result = p.explain(limited, cmd.ProcessState, waited)
 	}
+	p.result.Outputs = slices.DeleteFunc(p.result.Outputs, func(name string) bool { return !slices.Contains(p.job.outputs(), name) })
 	p.result.Summary.Seconds = time.Since(start).Seconds()
 	return *p.result, nil
 }

@@ -54,6 +54,13 @@ func worker(file string) int {
 		if result.Outputs = append(result.Outputs, "good"+AssetSuffix); os.WriteFile(filepath.Join(job.OutputDir, result.Outputs[0]), nil, 0o600) != nil {
 			return 3
 		}
+	case "liar":
+		result.Outputs = []string{"../../etc/passwd", "liar" + InfoSuffix}
+		if os.WriteFile(filepath.Join(job.OutputDir, "liar"+InfoSuffix), nil, 0o600) != nil {
+			return 3
+		}
+	case "vague":
+		result.Succeeded = false
 	case "invalid":
 		result = Result{Kind: KindInput, Error: arr.Errorf(arr.CodeConversionFailed, "It is not valid.")}
 	case "panic":
@@ -156,6 +163,10 @@ func TestRun(t *testing.T) {
 	if len(progress) != 1 || progress[0] != (Progress{Stage: StageRead, StageDone: 1, Done: 0.25, Rate: 1000, Unit: "bytes"}) {
 		t.Errorf("progress %+v", progress)
 	}
+	r, _, _ = run(t, Job{InputFile: "liar"}) // checkOutputs: only what is there, by a name that it may have
+	if !r.Succeeded || len(r.Outputs) != 1 {
+		t.Errorf("%+v", r)
+	}
 	r, _, _ = run(t, Job{InputFile: "invalid"})
 	if r.Succeeded || r.Kind != KindInput || r.Error.Message != "It is not valid." {
 		t.Errorf("%+v", r)
@@ -171,6 +182,7 @@ func TestRunExplainsEnds(t *testing.T) {
 	}{
 		{"panic", Limits{}, KindCrash, "crashed (exit status 2"},
 		{"exit", Limits{}, KindCrash, "crashed (exit status 0"},
+		{"vague", Limits{}, KindCrash, "crashed (exit status 1)"},
 		{"abort", Limits{}, KindCrash, "crashed (exit status 2)"},
 		{"kill", Limits{}, KindCrash, "exceeded system resources. It's possible the asset is too large (memory)."},
 		{"memory", Limits{Memory: 256 << 20}, KindResources, "exceeded system resources. It's possible the asset is too large (256 MiB of memory)."},
