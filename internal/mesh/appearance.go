@@ -74,6 +74,9 @@ func (l *look) error(x, y, z uint32, bary geom.Vec3) float32 {
 		}
 		e = max(e, colorError*l.extent*most)
 	}
+	if !(e < far) {
+		return l.extent // weights of a needle
+	}
 	return e
 }
 

@@ -27,6 +27,7 @@ type finding struct {
 	triangle uint32
 	at       uint32 // local position
 	error    float32
+	certain  bool // no triangle of the patch is nearer
 }
 
 // deviation is the greatest error, in object space, of the simplified patch: over the places of all vertices that vanished
@@ -42,29 +43,53 @@ func (w *worker) deviation(n int, floor float32) (e float32, kept []witness, end
 			s.gone = append(s.gone, w.recall(c, at))
 		}
 	}
-	floor /= s.size
-	worst := make([][]finding, n)
+	w.findings = w.findings[:0]
+	most := floor / s.size
 	for i := range s.gone {
-		f, ok := s.nearest(&s.gone[i], irrelevant*max(e, floor))
-		if !ok {
-			continue // pruned: s.pruned bounds it
-		}
-		f.sample = i
-		e = max(e, f.error)
-		run := &worst[w.runOf[f.triangle]]
-		at, _ := slices.BinarySearchFunc(*run, f.error, func(o finding, e float32) int { return cmp.Compare(e, o.error) })
-		if at < witnesses {
-			*run = slices.Insert((*run)[:min(len(*run), witnesses-1)], at, f)
+		// What was pruned is not found; s.pruned bounds it.
+		if f, ok := s.nearest(&s.gone[i], irrelevant*most); ok && f.error > irrelevant*most {
+			f.sample = i
+			most = max(most, f.error)
+			w.findings = append(w.findings, f)
 		}
 	}
-	for _, run := range worst {
-		for _, f := range run {
+	slices.SortFunc(w.findings, worstFirst)
+	w.ascertain(floor / s.size)
+	if len(w.findings) > 0 {
+		e = w.findings[0].error
+	}
+	w.perRun = sized(w.perRun, n)
+	for i := range w.perRun {
+		w.perRun[i] = w.perRun[i][:0]
+	}
+	for _, f := range w.findings {
+		if run := &w.perRun[w.runOf[f.triangle]]; len(*run) < witnesses {
 			g := &s.gone[f.sample]
-			kept = append(kept, witness{g.src, w.patch.ids[f.at], g.normal, g.extent * s.size})
+			*run = append(*run, witness{g.src, w.patch.ids[f.at], g.normal, g.extent * s.size})
 		}
+	}
+	for _, run := range w.perRun {
+		kept = append(kept, run...)
 		ends = append(ends, uint32(len(kept)))
 	}
 	return max(e, s.pruned) * s.size, kept, ends
+}
+
+func worstFirst(a, b finding) int {
+	return cmp.Or(cmp.Compare(b.error, a.error), cmp.Compare(a.sample, b.sample))
+}
+
+// ascertain compares the worst finding with all triangles, in case its walk ended somewhere bad, until the worst is certain
+// or below floor.
+func (w *worker) ascertain(floor float32) {
+	for len(w.findings) > 0 && !w.findings[0].certain && w.findings[0].error > floor {
+		f := w.findings[0]
+		w.simplify.nearestOfAll(&w.simplify.gone[f.sample], &f)
+		f.certain = true
+		at, _ := slices.BinarySearchFunc(w.findings[1:], f, worstFirst)
+		copy(w.findings, w.findings[1:at+1])
+		w.findings[at] = f
+	}
 }
 
 // recall is the sample that c was.
@@ -84,12 +109,9 @@ func (w *worker) recall(c witness, at uint32) sample {
 	return g
 }
 
-// longestWalk is how many stars nearest looks at.
-const longestWalk = 12
-
 // nearest compares g with the triangles around where it went: with those that it stands over, which mostly will do, and then
 // with all. It walks on while that helps, since what a vertex collapsed onto can be far away where the surface is even. A
-// nearer triangle further off makes the error no smaller than it is. It stops where the error is small enough.
+// nearer triangle elsewhere makes the error no smaller than it is. It stops where the error is small enough.
 func (s *simplifier) nearest(g *sample, enough float32) (f finding, ok bool) {
 	p := g.position
 	for s.into[p] != p {
@@ -97,22 +119,26 @@ func (s *simplifier) nearest(g *sample, enough float32) (f finding, ok bool) {
 		p = s.into[p]
 	}
 	f.error = far
-	for step, last := 0, none; step < longestWalk; step++ {
+	for {
 		if s.over(g, p, &f, enough); f.error <= enough {
 			break
 		}
-		next, other := s.beside(g, p, &f)
-		switch {
-		case next != none && next != p:
-			last = other
-		case last != none:
-			next, last = last, none
-		default:
-			return f, f.error < far
+		next := s.beside(g, p, &f)
+		if next == none || next == p {
+			break
 		}
 		p = next
 	}
 	return f, f.error < far
+}
+
+// nearestOfAll compares g with all triangles.
+func (s *simplifier) nearestOfAll(g *sample, f *finding) {
+	for t := range s.tris {
+		if s.tris[t][0] != none {
+			s.compare(g, uint32(t), f)
+		}
+	}
 }
 
 // over compares g with the triangles at p that it stands over.
@@ -135,7 +161,7 @@ func (s *simplifier) over(g *sample, p uint32, f *finding, enough float32) {
 		}
 		h := n.Dot(u)
 		d2 := h * h / n2
-		if d2 >= f.error*f.error {
+		if !(d2 < f.error*f.error) {
 			continue
 		}
 		bary := geom.Vec3{(n2 - wa - wb) / n2, wa / n2, wb / n2}
@@ -148,43 +174,41 @@ func (s *simplifier) over(g *sample, p uint32, f *finding, enough float32) {
 	}
 }
 
-// beside compares g with all triangles at p, and returns the two corners nearest to it of the best one; none unless one is
-// better than f.
-func (s *simplifier) beside(g *sample, p uint32, f *finding) (next, other uint32) {
-	next, other = none, none
+// beside compares g with all triangles at p, and returns the corner nearest to it of the best one; none unless one is better
+// than f.
+func (s *simplifier) beside(g *sample, p uint32, f *finding) (next uint32) {
+	next = none
 	for c := s.head[p]; c != none; c = s.next[c] {
-		t := &s.tris[c/3]
-		if t[0] == none {
-			continue
+		if s.tris[c/3][0] != none && s.compare(g, c/3, f) {
+			next = f.at
 		}
-		corners := [3]uint32{s.at[t[0]], s.at[t[1]], s.at[t[2]]}
-		d2, bary := nearestPoint(g.pos, s.pos[corners[0]], s.pos[corners[1]], s.pos[corners[2]])
-		if d2 >= f.error*f.error {
-			continue
-		}
-		e := max(sqrt32(d2), g.error(t[0], t[1], t[2], bary))
-		if e >= f.error {
-			continue
-		}
-		i, j := order3(bary)
-		f.error, f.triangle, f.at = e, c/3, corners[i]
-		next, other = corners[i], corners[j]
 	}
-	return next, other
+	return next
 }
 
-// order3 returns which of w is greatest, and which comes second.
-func order3(w geom.Vec3) (first, second int) {
-	if w[1] > w[0] {
-		first = 1
-	} else {
-		second = 1
+// compare compares g with triangle t, and reports whether it is better than f.
+func (s *simplifier) compare(g *sample, t uint32, f *finding) bool {
+	x, y, z := s.tris[t][0], s.tris[t][1], s.tris[t][2]
+	a, b, c := s.at[x], s.at[y], s.at[z]
+	d2, bary := nearestPoint(g.pos, s.pos[a], s.pos[b], s.pos[c])
+	if !(d2 < f.error*f.error) {
+		return false
 	}
+	e := max(sqrt32(d2), g.error(x, y, z, bary))
+	if !(e < f.error) {
+		return false
+	}
+	f.error, f.triangle, f.at = e, t, [3]uint32{a, b, c}[greatest(bary)]
+	return true
+}
+
+// greatest is which of w is.
+func greatest(w geom.Vec3) int {
 	switch {
-	case w[2] > w[first]:
-		return 2, first
-	case w[2] > w[second]:
-		return first, 2
+	case w[0] >= w[1] && w[0] >= w[2]:
+		return 0
+	case w[1] >= w[2]:
+		return 1
 	}
-	return first, second
+	return 2
 }

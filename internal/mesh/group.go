@@ -20,6 +20,8 @@ type worker struct {
 	runOf    []uint32
 	number   []uint32
 	carried  []witness
+	findings []finding
+	perRun   [][]witness
 	seen     idTable
 }
 

@@ -125,14 +125,14 @@ func resident(t *testing.T, p *scene.Primitive) *mesh.Paged {
 
 // TestCracks: whatever the tolerance and the point of view, a closed surface stays closed.
 func TestCracks(t *testing.T) {
-	flat := sphere(60, 0.05)
+	flat := sphere(24, 0.05)
 	unshare(flat)
-	for name, p := range map[string]*scene.Primitive{"bumps": sphere(90, 0.03), "smooth": sphere(64, 0), "flat": flat} {
+	for name, p := range map[string]*scene.Primitive{"bumps": sphere(50, 0.03), "smooth": sphere(40, 0), "flat": flat} {
 		r := resident(t, p)
 		full := len(p.Indices) / 3
-		for _, eye := range []geom.Vec3{{0, 0, 3}, {1.05, 0, 0}, {0, -9, 2}, {0, 0, 0}, {100, 50, 0}} {
+		for _, eye := range []geom.Vec3{{0, 0, 3}, {1.05, 0, 0}, {0, -9, 2}} {
 			last := 1 << 30
-			for _, tolerance := range []float64{0, 1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 0.1, 1e9} {
+			for _, tolerance := range []float64{0, 3e-4, 1e-3, 3e-3, 2e-2, 1e9} {
 				tris := cut(r, eye, tolerance)
 				if n := openEdges(tris); n != 0 {
 					t.Errorf("%s from %v at %g: %d open edges of %d triangles", name, eye, tolerance, n, len(tris))
@@ -238,7 +238,7 @@ func walk(t *testing.T, p *mesh.Paged, above []uint32, reached []int) {
 
 // TestThreads: the result does not depend on the number of threads.
 func TestThreads(t *testing.T) {
-	for _, p := range []*scene.Primitive{sphere(110, 0.03), soup(30000)} {
+	for _, p := range []*scene.Primitive{sphere(60, 0.03), soup(9000)} {
 		var want *mesh.Paged
 		for _, threads := range []int{1, 2, 7} {
 			r, err := mesh.Resident(context.Background(), p, mesh.HierarchyOptions{Threads: threads})

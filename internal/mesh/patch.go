@@ -70,10 +70,10 @@ func (q *patch) vertex(h *hierarchy, l *level, id uint32) {
 	q.src, q.at, q.derived = append(q.src, src), append(q.at, at), append(q.derived, id >= h.vertices)
 	p.Positions = append(p.Positions, from.Positions[src])
 	if p.UV0 != nil {
-		p.UV0 = append(p.UV0, from.UV0[src])
+		p.UV0 = append(p.UV0, geom.Vec2{finiteOr0(from.UV0[src][0]), finiteOr0(from.UV0[src][1])})
 	}
 	if p.UV1 != nil {
-		p.UV1 = append(p.UV1, from.UV1[src])
+		p.UV1 = append(p.UV1, geom.Vec2{finiteOr0(from.UV1[src][0]), finiteOr0(from.UV1[src][1])})
 	}
 	if p.Tangents != nil {
 		p.Tangents = append(p.Tangents, h.tangents[src])
@@ -88,11 +88,20 @@ func (q *patch) vertex(h *hierarchy, l *level, id uint32) {
 		return
 	}
 	if p.Normals != nil {
-		p.Normals = append(p.Normals, from.Normals[src])
+		p.Normals = append(p.Normals, saneNormal(from.Normals[src]))
 	}
 	if p.Colors != nil {
-		p.Colors = append(p.Colors, from.Colors[src])
+		c := from.Colors[src]
+		p.Colors = append(p.Colors, geom.Vec4{clamp(c[0], 0, 1), clamp(c[1], 0, 1), clamp(c[2], 0, 1), clamp(c[3], 0, 1)})
 	}
+}
+
+// saneNormal is n, or zero where n is no direction.
+func saneNormal(n geom.Vec3) geom.Vec3 {
+	if !(n.Dot(n) < 2) {
+		return geom.Vec3{}
+	}
+	return n
 }
 
 // idTable maps ids to the numbers they were put with (open addressing).

@@ -301,11 +301,12 @@ func (s *simplifier) planes(from, to uint32) float32 {
 }
 
 // evaluate returns what it costs to collapse position v onto w, and leaves in moved what happens to the vertices of v. It is
-// not ok where a triangle would turn over.
+// not ok where a triangle would turn over, or none would be left.
 func (s *simplifier) evaluate(v, w uint32) (cost float32, ok bool) {
 	s.moved = s.moved[:0]
 	pv, pw := s.pos[v], s.pos[w]
 	u := pv.Sub(pw)
+	vanish := 0
 	for c := s.head[v]; c != none; c = s.next[c] {
 		tri := &s.tris[c/3]
 		if tri[0] == none {
@@ -316,6 +317,7 @@ func (s *simplifier) evaluate(v, w uint32) (cost float32, ok bool) {
 		a, b := s.at[ya], s.at[yb]
 		m := s.move(tri[k])
 		if a == w || b == w {
+			vanish++
 			if m.to == none {
 				m.to = ya
 				if b == w {
@@ -342,15 +344,22 @@ func (s *simplifier) evaluate(v, w uint32) (cost float32, ok bool) {
 			m.d2, m.bary, m.near = d2, geom.Vec3{d / n2, wa / n2, wb / n2}, [2]uint32{ya, yb}
 		}
 	}
+	if vanish == s.live {
+		return 0, false
+	}
 	extent := s.extent()
 	cost = s.planes(v, w)
 	for i := range s.moved {
 		m := &s.moved[i]
 		if m.to == none {
-			m.to = s.closestWedge(m.from, w, extent)
+			if m.to = s.closestWedge(m.from, w, extent); m.to == none {
+				return 0, false // all of w's triangles have vanished
+			}
 		}
 		if m.d2 == far {
-			s.clampedFoot(m, v, w)
+			if s.clampedFoot(m, v, w); m.d2 == far {
+				return 0, false // not measurable: nothing finite is near
+			}
 		}
 		l := s.look.at(m.from, extent)
 		cost = max(cost, sqrt32(m.d2), l.error(m.to, m.near[0], m.near[1], m.bary))
@@ -422,8 +431,8 @@ func (s *simplifier) collapse(v, w uint32) {
 	for i := range s.moved {
 		m := &s.moved[i]
 		s.spread(m)
-		near, _ := order3(m.bary)
-		s.gone = append(s.gone, sample{s.look.at(m.from, extent), s.pos[v], s.at[[3]uint32{m.to, m.near[0], m.near[1]}[near]], s.src[m.from]})
+		near := [3]uint32{m.to, m.near[0], m.near[1]}[greatest(m.bary)]
+		s.gone = append(s.gone, sample{s.look.at(m.from, extent), s.pos[v], s.at[near], s.src[m.from]})
 	}
 	for c := s.head[v]; c != none; c = s.next[c] {
 		tri := &s.tris[c/3]
