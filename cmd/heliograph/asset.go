@@ -95,10 +95,11 @@ func assetRows(i asset.Info) [][]string {
 			n(c.Meshes), n(c.Primitives), n(c.Geometries), n(c.MeshInstances))},
 		[]string{"Detail", fmt.Sprintf("%d levels, %s clusters in %s groups", i.Levels, n(c.Clusters), n(c.Groups))},
 		[]string{"Pages", pagesText(i)},
-		[]string{"Scene", fmt.Sprintf("%s nodes, %s with metadata entries; %s materials, %d variants", n(c.Nodes), n(c.MetadataEntries),
-			n(c.Materials), c.Variants)})
+		[]string{"Scene", fmt.Sprintf("%s nodes with %s entries of metadata, %s materials, %d variants",
+			n(c.Nodes), n(c.MetadataEntries), n(c.Materials), c.Variants)})
 	if c.Skins+c.Animations+c.Deforming > 0 {
-		rows = append(rows, []string{"Motion", fmt.Sprintf("%d animations, %d skins, %d parts that deform", c.Animations, c.Skins, c.Deforming)})
+		rows = append(rows, []string{"Motion", fmt.Sprintf("%d animations, %d skins, %d parts that deform",
+			c.Animations, c.Skins, c.Deforming)})
 	}
 	if c.CollisionMeshes > 0 {
 		rows = append(rows, []string{"Collision", n(c.CollisionMeshes) + " meshes"})
@@ -112,7 +113,8 @@ func assetRows(i asset.Info) [][]string {
 			rows = append(rows, []string{label, fmt.Sprintf("and %d more", len(i.Textures)-k)})
 			break
 		}
-		rows = append(rows, []string{label, fmt.Sprintf("%d x %d %s, %d mips, %s  %s", t.Width, t.Height, t.Format, t.Levels, child.Bytes(t.Bytes), t.Name)})
+		rows = append(rows, []string{label, fmt.Sprintf("%d x %d %s, %d mips, %s  %s",
+			t.Width, t.Height, t.Format, t.Levels, child.Bytes(t.Bytes), t.Name)})
 	}
 	for k, w := range i.Warnings {
 		label := ""
@@ -140,17 +142,18 @@ func sourceText(i asset.Info) string {
 
 // sizeText says how large the file is, and what takes the most of it.
 func sizeText(i asset.Info) string {
-	var tables, textures int64
+	var rest, textures int64
 	for _, s := range i.Sections {
 		switch {
 		case strings.HasSuffix(s.Name, "pages"):
 		case strings.HasSuffix(s.Name, "mips"):
 			textures += s.Bytes
 		default:
-			tables += s.Bytes
+			rest += s.Bytes
 		}
 	}
-	return fmt.Sprintf("%s: pages %s, textures %s, the rest %s", child.Bytes(i.Bytes), child.Bytes(i.Pages.Bytes), child.Bytes(textures), child.Bytes(tables))
+	return fmt.Sprintf("%s: pages %s, textures %s, the rest %s",
+		child.Bytes(i.Bytes), child.Bytes(i.Pages.Bytes), child.Bytes(textures), child.Bytes(rest))
 }
 
 func instanced(total, stored int64) string {

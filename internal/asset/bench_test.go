@@ -14,11 +14,14 @@ import (
 // BenchmarkReadPage decodes all pages of a scan of a million triangles, on one thread.
 func BenchmarkReadPage(b *testing.B) {
 	f, sum, _ := write(b, modelOf(bumpySphere(500, 1, false)), asset.WriteOptions{})
-	b.Logf("%.2f bytes a triangle, %.2f before compression", float64(sum.PageBytes)/float64(sum.Triangles), float64(sum.RawPageBytes)/float64(sum.Triangles))
+	b.Logf("%.2f bytes a triangle, %.2f before compression",
+		float64(sum.PageBytes)/float64(sum.Triangles), float64(sum.RawPageBytes)/float64(sum.Triangles))
 	room := make([]mesh.Page, len(f.Pages()))
 	var tris int64
 	for i, p := range f.Pages() {
-		room[i] = mesh.Page{Positions: make([]float32, 3*p.Vertices), Surface: make([]uint32, 4*p.Vertices), Triangles: make([]uint32, p.Triangles)}
+		room[i] = mesh.Page{
+			Positions: make([]float32, 3*p.Vertices), Surface: make([]uint32, 4*p.Vertices), Triangles: make([]uint32, p.Triangles),
+		}
 		tris += int64(p.Triangles)
 	}
 	b.ReportAllocs()

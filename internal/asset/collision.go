@@ -197,7 +197,10 @@ func (f *File) Collision(ctx context.Context, p *scene.Primitive) (*Collision, e
 	paged, ok := p.Paged.(*mesh.Paged)
 	for i := range f.geometries {
 		g := &f.geometries[i]
-		same := ok && g.paged == paged || !ok && len(p.Positions) > 0 && len(g.plain.Positions) > 0 && &g.plain.Positions[0] == &p.Positions[0]
+		same := g.paged == paged
+		if !ok {
+			same = len(p.Positions) > 0 && len(g.plain.Positions) > 0 && &g.plain.Positions[0] == &p.Positions[0]
+		}
 		if same && g.solid > 0 {
 			return f.readCollision(ctx, int(g.solid-1))
 		}
@@ -267,7 +270,8 @@ func (r *tableReader) readCollisions() error {
 	var sum int64
 	for i := range r.records(secCollisions) {
 		d := r.record(secCollisions, i)
-		e := collisionEntry{vertices: d.u32(), triangles: d.u32(), nodes: d.u32(), crc: d.u32(), offset: int64(d.u64()), stored: int64(d.u64()), err: d.f32()}
+		e := collisionEntry{vertices: d.u32(), triangles: d.u32(), nodes: d.u32(), crc: d.u32()}
+		e.offset, e.stored, e.err = int64(d.u64()), int64(d.u64()), d.f32()
 		if e.offset < 0 || e.stored < 0 || e.offset > s.length || e.stored > s.length-e.offset {
 			return damaged("collision mesh %d lies outside of its section", i)
 		}

@@ -205,10 +205,13 @@ func (g *geometryReader) readGroups(p *mesh.Paged, e *geometryEntry, geometry, c
 		if gr.Clusters == 0 || uint64(cluster)+uint64(gr.Clusters) > uint64(len(p.Clusters)) {
 			return damaged("group %d has %d clusters", first+k, gr.Clusters)
 		}
-		if int64(gr.Page) >= int64(len(f.pages)) || f.places[gr.Page].layout != e.layout || isRoot(*gr) != (f.places[gr.Page].level == rootLevel) {
-			return damaged("group %d lies in a page that suits it not", first+k)
+		if int64(gr.Page) >= int64(len(f.pages)) {
+			return damaged("group %d lies in page %d of %d", first+k, gr.Page, len(f.pages))
 		}
 		place := &f.places[gr.Page]
+		if place.layout != e.layout || isRoot(*gr) != (place.level == rootLevel) {
+			return damaged("group %d lies in a page that suits it not", first+k)
+		}
 		for i := cluster; i < cluster+gr.Clusters; i++ {
 			c := &p.Clusters[i]
 			c.FirstVertex, c.FirstTriangle = g.vertices[gr.Page], g.corners[gr.Page]
