@@ -23,18 +23,20 @@ type key struct {
 
 // Flags of a key (FbxAnimCurveDef).
 const (
-	keyConstant      = 0x2
-	keyLinear        = 0x4
-	keyCubic         = 0x8
-	keyConstantNext  = 0x100 // with keyConstant: the value of the next key
-	keyAuto          = 0x100
-	keyTCB           = 0x200
-	keyUser          = 0x400
-	keyBreak         = 0x800
-	keyClamp         = 0x1000
-	keyProgressive   = 0x4000 // clamp progressively
-	keyWeightedRight = 0x1000000
-	keyWeightedLeft  = 0x2000000
+	keyConstant     = 0x2
+	keyLinear       = 0x4
+	keyCubic        = 0x8
+	keyConstantNext = 0x100 // with keyConstant: the value of the next key
+	keyAuto         = 0x100
+	keyTCB          = 0x200
+	keyUser         = 0x400
+	keyBreak        = 0x800
+	keyClamp        = 0x1000
+
+	keyTimeIndependent = 0x2000
+	keyProgressive     = 0x4000 // clamp progressively
+	keyWeightedRight   = 0x1000000
+	keyWeightedLeft    = 0x2000000
 
 	oneThird = 1.0 / 3
 )
@@ -203,37 +205,41 @@ func (c *curve) finish() {
 	})
 	c.keys = slices.CompactFunc(c.keys, func(a, b key) bool { return a.time == b.time })
 	for i := range c.keys {
-		k := &c.keys[i]
-		if k.mode&keyCubic == 0 || k.mode&keyUser != 0 {
-			continue
-		}
-		if k.mode&(keyAuto|keyTCB) == 0 && (k.right != 0 || k.left != 0) {
+		if !c.keys[i].auto() {
 			continue
 		}
 		slope := c.autoSlope(i)
-		k.right = slope
-		if i > 0 && c.keys[i-1].mode&(keyCubic|keyUser) == keyCubic {
+		c.keys[i].right = slope
+		if i > 0 {
 			c.keys[i-1].left = slope
-		}
-		if i+1 < len(c.keys) {
-			k.left = c.autoSlope(i + 1)
 		}
 	}
 }
 
-// autoSlope is the slope of a smooth curve at a key: that between its neighbours, but flat at the ends and no steeper than
-// keeps the curve between the keys where it is to be clamped.
+// auto reports whether the reader finds the slope of the curve at a key, to both sides.
+func (k *key) auto() bool {
+	return k.mode&keyCubic != 0 && k.mode&(keyAuto|keyTCB) != 0 && k.mode&keyUser == 0
+}
+
+// autoSlope is the slope of a smooth curve at a key: that of its neighbours, as a line between them or the mean of both lines
+// to them. It may be flat, or no steeper than keeps the curve between the keys, where it is to be clamped.
 func (c *curve) autoSlope(i int) float64 {
-	if i == 0 || i+1 >= len(c.keys) {
+	k, first, last := &c.keys[i], i == 0, i+1 == len(c.keys)
+	line := func(a, b *key) float64 { return (b.value - a.value) / seconds(b.time-a.time) }
+	switch {
+	case first && last, (first || last) && k.mode&keyProgressive != 0:
 		return 0
+	case first:
+		return line(k, &c.keys[i+1])
+	case last:
+		return line(&c.keys[i-1], k)
 	}
-	a, k, b := c.keys[i-1], c.keys[i], c.keys[i+1]
-	before, after := seconds(k.time-a.time), seconds(b.time-k.time)
-	slope := (b.value - a.value) / (before + after)
-	if k.mode&(keyClamp|keyProgressive) == 0 {
-		return slope
+	a, b := &c.keys[i-1], &c.keys[i+1]
+	slope := line(a, b)
+	if k.mode&keyTimeIndependent == 0 {
+		slope = (line(a, k) + line(k, b)) / 2
 	}
-	if k.value == a.value || k.value == b.value {
+	if k.mode&(keyClamp|keyProgressive) != 0 && (k.value == a.value || k.value == b.value) {
 		return 0
 	}
 	if k.mode&keyProgressive != 0 {
@@ -241,8 +247,7 @@ func (c *curve) autoSlope(i int) float64 {
 		if slope < 0 {
 			sign = -1
 		}
-		left := sign * (k.value - a.value) / (a.leftW * before)
-		right := sign * (b.value - k.value) / (k.rightW * after)
+		left, right := sign*line(a, k)/a.leftW, sign*line(k, b)/k.rightW
 		slope = sign * min(sign*slope, max(0, left), max(0, right))
 	}
 	return slope
