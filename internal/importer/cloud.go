@@ -52,7 +52,7 @@ func (c *Cloud) Fits(n int64, b Batch) error {
 	if n > maxPoints {
 		return fmt.Errorf("there are more than %d points", int64(maxPoints))
 	}
-	if over := n*pointBytes(b) - c.opts.memory(); over > 0 {
+	if over := n*pointBytes(b) - c.opts.Memory(); over > 0 {
 		return OverBudget(over)
 	}
 	return nil

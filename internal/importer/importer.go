@@ -28,10 +28,8 @@ type Options struct {
 // DefaultMemoryBudget is the memory budget of an import that names none.
 const DefaultMemoryBudget = 8 << 30
 
-// Memory is the memory budget, in bytes.
-func (o Options) Memory() int64 { return o.memory() }
-
-func (o Options) memory() int64 {
+// Memory is the memory budget in bytes, never 0.
+func (o Options) Memory() int64 {
 	if o.MemoryBudget == 0 {
 		return DefaultMemoryBudget
 	}

@@ -53,7 +53,7 @@ func (o Options) Check(s *Soup) error {
 	if n := int64(len(s.Corners) / 3); o.TriangleBudget > 0 && n > o.TriangleBudget {
 		return TooManyTriangles(o.TriangleBudget)
 	}
-	if n := s.Bytes() - o.memory(); n > 0 {
+	if n := s.Bytes() - o.Memory(); n > 0 {
 		return OverBudget(n)
 	}
 	return nil

@@ -51,7 +51,7 @@ func Open(ctx context.Context, src Source, opts Options) (*Stream, error) {
 		}
 		s.src, s.Size = f, info.Size()
 	}
-	if limit := opts.memory(); s.Size > limit {
+	if limit := opts.Memory(); s.Size > limit {
 		s.Close()
 		return nil, OverBudget(s.Size - limit)
 	}

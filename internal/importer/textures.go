@@ -29,8 +29,8 @@ type Textures struct {
 
 // NewTextures returns a loader for a model whose main file has so many bytes.
 func NewTextures(src Source, opts Options, input int64, w *Warnings) *Textures {
-	t := &Textures{src: src, left: opts.memory() - input, warnings: w, images: map[string]*image.NRGBA{}, absent: map[string]bool{}}
-	t.budget.Set(ImageBudget(opts.memory(), input))
+	t := &Textures{src: src, left: opts.Memory() - input, warnings: w, images: map[string]*image.NRGBA{}, absent: map[string]bool{}}
+	t.budget.Set(ImageBudget(opts.Memory(), input))
 	return t
 }
 
