@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"strconv"
 
 	"github.com/heliograph/heliograph/internal/importer"
 )
@@ -150,7 +149,7 @@ func (p *ascii) value(n *node) (ok bool, err error) {
 			p.i = start
 			return false, nil
 		}
-		if i, err := strconv.ParseInt(string(w), 10, 64); err == nil {
+		if i, ok := parseInt(w); ok {
 			v = value{num: uint64(i)}
 		} else if f, err := parseFloat(w); err == nil {
 			v = value{kind: kindFloat, num: math.Float64bits(f)}

@@ -161,6 +161,10 @@ func (b *builder) triangles() error {
 	if len(b.polygons) > math.MaxInt32/3 {
 		return errors.New("a mesh has more than 2^29 corners")
 	}
+	if n := len(b.polygons) - 2*b.countPolygons(); n > 0 { // polygons make two triangles less than they have corners
+		soup.Corners, b.corner = make([]importer.Corner, 0, 3*n), make([]int32, 0, 3*n)
+		b.slots, b.faces = make([]int32, 0, n), make([]int32, 0, n)
+	}
 	for i, face := 0, 0; i < len(b.polygons); face++ {
 		corners, polygon = corners[:0], polygon[:0]
 		proper := true

@@ -231,14 +231,39 @@ func decodeText[T number](f *file, text []byte) ([]T, error) {
 		if len(w) == 0 {
 			return nil, fmt.Errorf("%.20q is not a number", text[p.i:])
 		}
-		if v, err := strconv.ParseInt(string(w), 10, 64); err == nil {
+		if v, ok := parseInt(w); ok {
 			out = append(out, T(v))
-		} else if v, err := parseFloat(w); err == nil {
-			out = append(out, T(v))
-		} else {
+			continue
+		}
+		v, err := parseFloat(w)
+		if err != nil {
 			return nil, fmt.Errorf("%.40q is not a number", w)
 		}
+		out = append(out, T(v))
 	}
+}
+
+// parseInt reads an integer; ok is false for all else.
+func parseInt(w []byte) (v int64, ok bool) {
+	digits := w
+	if len(w) > 0 && w[0] == '-' {
+		digits = w[1:]
+	}
+	const safe = 18 // digits that fit
+	if len(digits) == 0 || len(digits) > safe {
+		v, err := strconv.ParseInt(string(w), 10, 64)
+		return v, err == nil
+	}
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		v = 10*v + int64(c-'0')
+	}
+	if len(digits) < len(w) {
+		v = -v
+	}
+	return v, true
 }
 
 // parseFloat knows how Microsoft's C library writes what is not a number; its place is taken by 0.
