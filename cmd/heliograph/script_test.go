@@ -97,7 +97,7 @@ func TestScripts(t *testing.T) {
 		// Workers of scripts that failed do not stay for long.
 		"HELIOGRAPH_WORKER_RENEW_EVERY":  "1s",
 		"HELIOGRAPH_WORKER_ORPHAN_AFTER": "5s",
-	}, "--data", data, "--models", models)
+	}, "--data", data, "--models", models, "--storage", models)
 
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
