@@ -20,7 +20,7 @@ import (
 type convertCmd struct {
 	File string `arg:"" help:"The model: glTF, GLB, FBX, OBJ, STL, PLY, XYZ, E57, LAS or LAZ. All that lies in its folder may be read."`
 
-	Output    string `short:"o" default:"." placeholder:"DIR" help:"Directory for the outputs; is made if it is not there. By default the present one."`
+	Output    string `short:"o" default:"." placeholder:"DIR" help:"Directory for the outputs, made if need be; by default the present one."`
 	Name      string `placeholder:"NAME" help:"Name of the outputs, without extension; by default the model's."`
 	Settings  string `placeholder:"FILE" help:"Conversion settings; by default MODEL.ConversionSettings.json beside the model, if there."`
 	Overrides string `placeholder:"FILE" help:"Material overrides; by default MODEL.MaterialOverrides.json beside the model, if there."`
@@ -170,7 +170,8 @@ func (c *convertCmd) print(a *app, job child.Job, r child.Result) error {
 	if err := table(a.stdout, summary(path, r)...); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.stdout, "\nLook at it, in a session of a service that may read the file:\n\n    heliograph session load SESSION %s\n", path)
+	_, err = fmt.Fprintf(a.stdout, "\nLook at it, in a session of a service that may read the file:\n\n"+
+		"    heliograph session load SESSION %s\n", path)
 	return err
 }
 

@@ -29,7 +29,9 @@ type Config struct {
 }
 
 // The environment of the process: what its runtime needs, and none of the secrets that the control plane may have.
-var environment = []string{"PATH", "TMPDIR", "LANG", "TZ", "LD_LIBRARY_PATH", "GOTRACEBACK", "GODEBUG", "GORACE", "GOCOVERDIR", "GOMAXPROCS"}
+var environment = []string{
+	"PATH", "TMPDIR", "LANG", "TZ", "LD_LIBRARY_PATH", "GOTRACEBACK", "GODEBUG", "GORACE", "GOCOVERDIR", "GOMAXPROCS",
+}
 
 const (
 	jobFile = "job.json"

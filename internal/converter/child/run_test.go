@@ -64,8 +64,7 @@ func worker(file string) int {
 	case "invalid":
 		result = Result{Kind: KindInput, Error: arr.Errorf(arr.CodeConversionFailed, "It is not valid.")}
 	case "panic":
-		var m map[string]int
-		m["x"] = 1
+		panic("as a bug would")
 	case "exit":
 		return 0
 	case "abort":
