@@ -2,6 +2,8 @@ package storage
 
 import (
 	"bufio"
+	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,8 +28,9 @@ const (
 	accountKey = "aGVsaW9ncmFwaC10ZXN0LWtleS1vZi1henVyaXRlLi4="
 )
 
-// startAzurite starts the emulator on a free port, and stops it at the end of the test. scripts/deps.sh installs it.
-func startAzurite(t *testing.T) *azurite {
+// startAzurite starts the emulator on a free port, and stops it at the end of the test. With an authority it serves https.
+// scripts/deps.sh installs it.
+func startAzurite(t *testing.T, ca *authority) *azurite {
 	t.Helper()
 	script, err := filepath.Abs("azurite/node_modules/azurite/dist/src/blob/main.js")
 	if err != nil {
@@ -40,8 +43,11 @@ func startAzurite(t *testing.T) *azurite {
 		t.Skip("Azurite is missing (scripts/deps.sh)")
 	}
 	// Newer SDKs ask for newer versions of the API than it knows, though not for more than it does.
-	cmd := exec.Command("node", script, "--blobHost", "127.0.0.1", "--blobPort", "0", "--location", t.TempDir(),
-		"--skipApiVersionCheck", "--disableTelemetry")
+	args := []string{script, "--blobHost", "127.0.0.1", "--blobPort", "0", "--location", t.TempDir(), "--skipApiVersionCheck", "--disableTelemetry"}
+	if ca != nil {
+		args = append(args, "--cert", ca.certFile, "--key", ca.keyFile)
+	}
+	cmd := exec.Command("node", args...)
 	cmd.Env = append(os.Environ(), "AZURITE_ACCOUNTS="+account+":"+accountKey)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -77,7 +83,7 @@ func startAzurite(t *testing.T) *azurite {
 	if a.cred, err = azblob.NewSharedKeyCredential(account, accountKey); err != nil {
 		t.Fatal(err)
 	}
-	if a.client, err = azblob.NewClientWithSharedKeyCredential(a.endpoint, a.cred, nil); err != nil {
+	if a.client, err = azblob.NewClientWithSharedKeyCredential(a.endpoint, a.cred, ca.options()); err != nil {
 		t.Fatal(err)
 	}
 	return a
@@ -103,4 +109,19 @@ func (a *azurite) sign(t *testing.T, container string, p sas.ContainerPermission
 		t.Fatal(err)
 	}
 	return q.Encode()
+}
+
+// download reads a blob with the account's key.
+func (a *azurite) download(t *testing.T, container, key string) []byte {
+	t.Helper()
+	r, err := a.client.DownloadStream(t.Context(), container, key, nil)
+	if err != nil {
+		t.Fatal(fmt.Errorf("%s: %w", key, err))
+	}
+	var b bytes.Buffer
+	if _, err := b.ReadFrom(r.Body); err != nil {
+		t.Fatal(err)
+	}
+	_ = r.Body.Close() // all is read
+	return b.Bytes()
 }

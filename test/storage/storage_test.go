@@ -47,7 +47,7 @@ func open(t *testing.T, o *blob.Opener, uri, sas string) *blob.Container {
 }
 
 func TestAzure(t *testing.T) {
-	a := startAzurite(t)
+	a := startAzurite(t, nil)
 	all := sas.ContainerPermissions{Read: true, List: true, Write: true, Create: true, Add: true, Delete: true}
 	bySAS := opener(t, blob.Config{Azure: blob.Azure{Accounts: []blob.AzureAccount{{Name: account, Endpoint: a.endpoint}}}})
 	byKey := opener(t, blob.Config{Azure: blob.Azure{Accounts: []blob.AzureAccount{{Name: account, Endpoint: a.endpoint, Key: accountKey}}}})
