@@ -5,10 +5,8 @@ package assets
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"flag"
 	"fmt"
-	"math"
 	"os"
 	"path"
 	"path/filepath"
@@ -18,7 +16,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/heliograph/heliograph/internal/geom"
 	"github.com/heliograph/heliograph/internal/importer/formats"
 	"github.com/heliograph/heliograph/internal/importer/importertest"
 	"github.com/heliograph/heliograph/internal/testassets"
@@ -114,7 +111,6 @@ func index(t *testing.T, root string) (names []string) {
 type outcome struct {
 	Error             string
 	Triangles, Points int64
-	Bounds            geom.AABB
 }
 
 // readTables joins the tables of all importers, which come from readings of the files that are independent of the
@@ -148,7 +144,7 @@ func checkValid(t *testing.T, root, name string, expected map[string]importertes
 	if m.Source.Format == "" {
 		t.Error("the model does not say what it was made from")
 	}
-	return outcome{Triangles: m.Triangles, Points: m.Points, Bounds: m.Bounds}
+	return outcome{Triangles: m.Triangles, Points: m.Points}
 }
 
 // summary counts what became of the files of each format.
@@ -248,16 +244,4 @@ func checkDocs(t *testing.T, table string) {
 	if err := os.WriteFile(file, slices.Concat(before, []byte(begin), []byte(table), []byte(end), after), 0o644); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// marshal is for a child's answer; bounds of nothing are infinite, which JSON cannot say.
-func marshal(o outcome) []byte {
-	if math.IsInf(float64(o.Bounds.Min[0]), 0) {
-		o.Bounds = geom.AABB{}
-	}
-	b, err := json.Marshal(o)
-	if err != nil {
-		panic(err)
-	}
-	return b
 }
