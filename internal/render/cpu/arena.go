@@ -48,7 +48,7 @@ const maxArenaVertices = 1<<29 - 1<<16
 func newArena(kind arenaKind, budget int64) (_ *arena, err error) {
 	vertices := int(min((3*budget+512<<20)/28, maxArenaVertices)) &^ (mesh.Lane - 1)
 	triangles := min(2*vertices, maxArenaVertices)
-	a := &arena{kind: kind, vertexSpace: newSpace(vertices), triangleSpace: newSpace(triangles)}
+	a := &arena{kind: kind, vertexSpace: newSpace(vertices - mesh.MaxVertices - 1), triangleSpace: newSpace(triangles)}
 	defer func() {
 		if err != nil {
 			a.close()
@@ -87,7 +87,8 @@ func (a *arena) alloc(p *mesh.PageInfo) (s place, err error) {
 		a.vertexSpace.free(v, int(p.Vertices))
 		return s, errFull
 	}
-	vertices, triangles := a.vertexSpace.high, a.triangleSpace.high
+	// A corner that its cluster lacks, in a damaged page, must still be in memory.
+	vertices, triangles := a.vertexSpace.high+mesh.MaxVertices+1, a.triangleSpace.high
 	err = errors.Join(a.positions.grow(3*vertices), a.surface.grow(4*vertices), a.detail.grow(4*vertices), a.uv1.grow(2*vertices),
 		a.triangles.grow(triangles))
 	if err != nil {

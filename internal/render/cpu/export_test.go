@@ -26,3 +26,10 @@ func (e *Engine) UseUniformSky() {
 
 // Cached counts what Prepare has built and Forget has not dropped.
 func (e *Engine) Cached() (meshes, textures int) { return len(e.meshes), len(e.textures) }
+
+// PageBytes is how much memory pages of geometry take.
+func (e *Engine) PageBytes() int64 {
+	e.pool.mu.Lock()
+	defer e.pool.mu.Unlock()
+	return e.pool.used
+}

@@ -1,9 +1,14 @@
 package cpu_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -172,4 +177,189 @@ func withSource(s *stage, wrap func(mesh.PageSource) mesh.PageSource) {
 			p.Source = wrap(p.Source)
 		}
 	}
+}
+
+// TestPagingWithinABudget: with memory for a fraction of the pages, every picture is without holes, what is missing never
+// comes, and drawing goes on.
+func TestPagingWithinABudget(t *testing.T) {
+	p := resident(t, grid(1, 200_000))
+	solid := newStage() // a shape that every level of detail covers
+	solid.place(solid.mesh(bumpySphere(2000, 0), material(geom.Vec4{1, 0, 0, 1}, 0, 1)), at(0, 0, 0, 0.7))
+	p.model.Meshes = append(p.model.Meshes, solid.model.Meshes...)
+	p.place(solid.model.Meshes[0], at(0, 0, 0, 0.7)) // red, inside of everything: shows through every hole
+	m := p.model.Meshes[0].Primitives[0].Material
+	m.BaseColor, m.Metallic, m.Roughness = geom.Vec4{0, 1, 0, 1}, 0, 1
+	var total int64
+	for _, i := range p.model.Meshes[0].Primitives[0].Paged.(*mesh.Paged).Source.Pages() {
+		total += int64(i.Vertices)*28 + int64(i.Triangles)*4
+	}
+	e := newEngine(t, cpu.Config{PageBytes: total / 5})
+	prepare(t, e, p)
+	target := newTarget(t, e, 320, 180)
+	for a := range 12 {
+		stats := settle(t, target, p, orbit(2.2, float64(a*30+1)))
+		if used := e.PageBytes(); used > total/5+total/20 { // root pages count, but are never refused
+			t.Errorf("%d bytes of pages, more than %d", used, total/5)
+		}
+		if stats.TrianglesDrawn == 0 {
+			t.Fatal("nothing is drawn")
+		}
+		img := picture(target)
+		for i := 0; i < len(img.Pix); i += 4 {
+			if r, g := img.Pix[i], img.Pix[i+1]; int(r) > int(g)+20 {
+				t.Fatalf("angle %d: a hole at %d, %d", a*30, i/4%320, i/4/320)
+			}
+		}
+	}
+}
+
+// TestPagesThatCannotBeRead: the picture stays coarse there, one line is logged, and nothing waits for them.
+func TestPagesThatCannotBeRead(t *testing.T) {
+	s := grid(1, 100_000)
+	p := resident(t, s)
+	roots := rootPages(p)
+	withSource(p, func(src mesh.PageSource) mesh.PageSource {
+		return &faulty{PageSource: src, fail: func(page int) bool { return !roots[uint32(page)] && page%3 == 0 }}
+	})
+	var log bytes.Buffer
+	e := newEngine(t, cpu.Config{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	prepare(t, e, p)
+	prepare(t, e, s)
+	target, flat := newTarget(t, e, 320, 180), newTarget(t, e, 320, 180)
+	settle(t, target, p, orbit(3, 10))
+	converge(t, flat, s, orbit(3, 10))
+	if db := psnr(picture(target), picture(flat)); db < 25 || math.IsInf(db, 1) {
+		t.Errorf("PSNR %.1f dB: neither coarse nor whole", db)
+	}
+	if err := e.Close(); err != nil { // ends the readers, which write the log
+		t.Fatal(err)
+	}
+	if n := strings.Count(log.String(), "cannot be read"); n != 1 {
+		t.Errorf("%d lines were logged: %s", n, log.String())
+	}
+}
+
+// rootPages are the pages without which nothing is drawn.
+func rootPages(s *stage) map[uint32]bool {
+	roots := map[uint32]bool{}
+	for _, m := range s.model.Meshes {
+		p := m.Primitives[0].Paged.(*mesh.Paged)
+		for _, g := range p.Groups {
+			if math.IsInf(float64(g.Error), 1) {
+				roots[g.Page] = true
+			}
+		}
+	}
+	return roots
+}
+
+func TestRootPageThatCannotBeRead(t *testing.T) {
+	p := resident(t, grid(1, 50_000))
+	withSource(p, func(src mesh.PageSource) mesh.PageSource {
+		return &faulty{PageSource: src, fail: func(int) bool { return true }}
+	})
+	e := newEngine(t, cpu.Config{})
+	if err := e.Prepare(t.Context(), &p.model, nil); err == nil {
+		t.Error("a model without a first picture was prepared")
+	}
+	if meshes, _ := e.Cached(); meshes != 0 || e.PageBytes() != 0 {
+		t.Errorf("%d meshes and %d bytes of pages are left", meshes, e.PageBytes())
+	}
+}
+
+// TestForgetWhilePagesAreRead: Forget and Close end reading at once, and nothing is left.
+func TestForgetWhilePagesAreRead(t *testing.T) {
+	for _, forget := range []bool{true, false} {
+		p := resident(t, grid(1, 200_000))
+		withSource(p, func(src mesh.PageSource) mesh.PageSource {
+			return &faulty{PageSource: src, delay: 50 * time.Millisecond}
+		})
+		e := newEngine(t, cpu.Config{})
+		var arrivals atomic.Int64
+		e.OnArrival(func() { arrivals.Add(1) })
+		prepare(t, e, p)
+		target := newTarget(t, e, 320, 180)
+		if stats := mustRender(t, target, p, orbit(3, 0)); stats.PagesMissing == 0 || stats.Converged {
+			t.Fatalf("nothing is missing: %+v", stats)
+		}
+		if forget {
+			e.Forget(&p.model)
+			if e.PageBytes() != 0 {
+				t.Errorf("%d bytes of pages are left", e.PageBytes())
+			}
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestHostileTables: tables that lead out of their pages, or in a circle, are refused before anything is drawn.
+func TestHostileTables(t *testing.T) {
+	for name, spoil := range map[string]func(p *mesh.Paged, info []mesh.PageInfo){
+		"page":          func(p *mesh.Paged, _ []mesh.PageInfo) { p.Groups[0].Page = 1 << 30 },
+		"clusters":      func(p *mesh.Paged, _ []mesh.PageInfo) { p.Groups[0].Clusters = math.MaxUint32 },
+		"first vertex":  func(p *mesh.Paged, _ []mesh.PageInfo) { p.Clusters[0].FirstVertex = math.MaxUint32 &^ 15 },
+		"alignment":     func(p *mesh.Paged, _ []mesh.PageInfo) { p.Clusters[0].FirstVertex++ },
+		"triangles":     func(p *mesh.Paged, _ []mesh.PageInfo) { p.Clusters[0].Triangles = mesh.MaxTriangles + 1 },
+		"vertices":      func(p *mesh.Paged, _ []mesh.PageInfo) { p.Clusters[0].Vertices = mesh.MaxVertices + 1 },
+		"maker":         func(p *mesh.Paged, _ []mesh.PageInfo) { p.Makers[0] = int32(len(p.Groups)) },
+		"makers":        func(p *mesh.Paged, _ []mesh.PageInfo) { p.Makers = p.Makers[1:] },
+		"node":          func(p *mesh.Paged, _ []mesh.PageInfo) { p.Nodes[0].First, p.Nodes[0].Leaf = 0, false },
+		"leaf":          func(p *mesh.Paged, _ []mesh.PageInfo) { p.Nodes[0].First, p.Nodes[0].Leaf = math.MaxUint32, true },
+		"no nodes":      func(p *mesh.Paged, _ []mesh.PageInfo) { p.Nodes = nil },
+		"attributes":    func(p *mesh.Paged, _ []mesh.PageInfo) { p.HasUV1 = true },
+		"needs itself":  func(_ *mesh.Paged, info []mesh.PageInfo) { info[0].Needs = []uint32{0} },
+		"needs nothing": func(_ *mesh.Paged, info []mesh.PageInfo) { info[0].Needs = []uint32{1 << 30} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := resident(t, grid(1, 20_000))
+			p := s.model.Meshes[0].Primitives[0].Paged.(*mesh.Paged)
+			info := slices.Clone(p.Source.Pages())
+			spoil(p, info)
+			p.Source = &hostile{p.Source, info}
+			e := newEngine(t, cpu.Config{})
+			if err := e.Prepare(t.Context(), &s.model, nil); err == nil {
+				t.Error("it was prepared")
+			}
+		})
+	}
+}
+
+// hostile is a PageSource with another table.
+type hostile struct {
+	mesh.PageSource
+	info []mesh.PageInfo
+}
+
+func (h *hostile) Pages() []mesh.PageInfo { return h.info }
+
+// TestHostilePages: whatever a page holds, drawing it neither crashes nor hangs.
+func TestHostilePages(t *testing.T) {
+	for level, e := range cpu.NewPerLevel(2) {
+		t.Cleanup(func() { _ = e.Close() })
+		p := resident(t, grid(1, 20_000))
+		withSource(p, func(src mesh.PageSource) mesh.PageSource { return noise{src} })
+		prepare(t, e, p)
+		target := newTarget(t, e, 320, 180)
+		settle(t, target, p, orbit(3, float64(level)))
+		settle(t, target, p, orbit(0.3, float64(level)))
+	}
+}
+
+// noise fills pages with any bits.
+type noise struct{ mesh.PageSource }
+
+func (n noise) ReadPage(ctx context.Context, i int, dst mesh.Page) error {
+	r := rand.New(rand.NewPCG(3, uint64(i)))
+	for k := range dst.Positions {
+		dst.Positions[k] = math.Float32frombits(r.Uint32())
+	}
+	for k := range dst.Surface {
+		dst.Surface[k] = r.Uint32()
+	}
+	for k := range dst.Triangles {
+		dst.Triangles[k] = r.Uint32() & 0xffffff
+	}
+	return nil
 }

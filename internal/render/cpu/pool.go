@@ -411,6 +411,7 @@ func (p *pool) read() {
 			ps.status = pagePresent
 			ps.drawn.Store(p.clock) // it shall not go before it was of use
 			p.arrived = append(p.arrived, w)
+			p.dropUseless()
 		}
 		p.assign()
 		p.idle.Broadcast()
@@ -426,10 +427,28 @@ func (p *pool) read() {
 func (p *pool) fail(w want, err error) {
 	s := w.source
 	p.take(s, w.page)
+	p.dropUseless()
 	s.pages[w.page].failed = time.Now()
 	if s.ctx.Err() == nil && !s.logged {
 		s.logged = true
 		p.log.Warn("a page of a model cannot be read; the model stays coarse there", "page", w.page, "error", err)
+	}
+}
+
+// dropUseless gives up what has arrived and needs a page that could not be read.
+func (p *pool) dropUseless() {
+	for again := true; again; {
+		again = false
+		p.arrived = slices.DeleteFunc(p.arrived, func(w want) bool {
+			for _, n := range w.source.info[w.page].Needs {
+				if w.source.pages[n].status == pageAbsent {
+					p.take(w.source, w.page)
+					again = true
+					return true
+				}
+			}
+			return false
+		})
 	}
 }
 

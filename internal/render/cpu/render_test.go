@@ -132,7 +132,7 @@ func testBitIdentical(t *testing.T, s *stage) {
 	}
 }
 
-// TestOcclusion: a target that culls by what it saw before draws what one without a past, which culls nothing, draws.
+// TestOcclusion: a target that culls by what it saw before draws what one without a past, which draws much more, draws.
 func TestOcclusion(t *testing.T) {
 	s := grid(4, 200_000)
 	e := newEngine(t, cpu.Config{})
@@ -145,12 +145,12 @@ func TestOcclusion(t *testing.T) {
 		fresh := newTarget(t, e, 320, 180)
 		all := mustRender(t, fresh, s, v)
 		if !bytes.Equal(picture(target).Pix, picture(fresh).Pix) {
-			t.Fatalf("frame %d differs from the one without occlusion culling", i)
+			t.Fatalf("frame %d differs from the one without a past", i)
 		}
 		culled += all.TrianglesDrawn - stats.TrianglesDrawn
 	}
-	if culled < 50_000 {
-		t.Errorf("occlusion culled %d triangles of 8 frames; the test shows nothing", culled)
+	if culled < 15_000 {
+		t.Errorf("the past saved %d triangles of 8 frames; the test shows nothing", culled)
 	}
 }
 

@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -277,25 +278,61 @@ func (t *Target) visibility(units []culled) (cullNS int64) {
 		rest, blend = append(rest, u.rest...), append(blend, u.blend...)
 		t.stats.TrianglesCulled += u.tris
 	}
-	n := len(f.items)
-	t.rasterBands(0, n, true)
-	t.e.parallel(t.occ.h[0], func(y int) { t.k.hz(&t.frame, y, y+1) })
-	t.occ.coarsen()
-
-	start := time.Now()
-	hidden := make([]bool, len(rest))
-	t.testOcclusion(rest, hidden)
-	for i := range rest {
-		if !hidden[i] {
+	first := len(f.items)
+	t.rasterBands(0, first, true)
+	for rounds := occlusionRounds; ; rounds-- {
+		start := time.Now()
+		rest = t.unhidden(rest)
+		n := len(rest)
+		if rounds == occlusionRounds {
+			if n <= 2*first {
+				rounds = 1
+			} else { // nearest first: what one round draws hides much of the next ones'
+				slices.SortStableFunc(rest, func(a, b candidate) int { return cmp.Compare(b.nearest, a.nearest) })
+			}
+		}
+		if rounds > 1 {
+			n = min(n, max(n/4, leastRound))
+		}
+		from := len(f.items)
+		for i := range rest[:n] {
 			f.push(&rest[i])
 		}
-	}
-	cullNS += time.Since(start).Nanoseconds()
-	if len(f.items) > n {
-		t.rasterBands(n, len(f.items), false)
+		rest = rest[n:]
+		cullNS += time.Since(start).Nanoseconds()
+		t.rasterBands(from, len(f.items), false)
+		if len(rest) == 0 {
+			break
+		}
 	}
 	t.peel(blend)
 	return cullNS
+}
+
+const (
+	// What was not visible in the last frame is drawn in so many rounds, each tested against the depth that those before it left,
+	// if it is much: after a jump of the view, or of the level of detail, there is little depth to begin with.
+	occlusionRounds = 3
+	leastRound      = 256 // clusters
+)
+
+// unhidden returns the candidates that the depth drawn so far does not hide.
+func (t *Target) unhidden(cs []candidate) []candidate {
+	if len(cs) == 0 {
+		return cs
+	}
+	t.e.parallel(t.occ.h[0], func(y int) { t.k.hz(&t.frame, y, y+1) })
+	t.occ.coarsen()
+	hidden := make([]bool, len(cs))
+	t.testOcclusion(cs, hidden)
+	n := 0
+	for i := range cs {
+		if !hidden[i] {
+			cs[n] = cs[i]
+			n++
+		}
+	}
+	return cs[:n]
 }
 
 // push makes c an item and counts it.
@@ -312,11 +349,28 @@ func (f *frame) push(c *candidate) {
 	}
 }
 
+// covers is what occlusion.hides is, pixel by pixel: tiles say too little of a cluster that is hardly larger.
+func (t *Target) covers(c *candidate) bool {
+	const most = 32 // pixels a side
+	if c.nearest == 0 || c.x1-c.x0 >= most || c.y1-c.y0 >= most {
+		return false
+	}
+	for y := int(c.y0); y <= int(c.y1); y++ {
+		row := t.depth[y*t.stride:]
+		for _, z := range row[c.x0 : c.x1+1] {
+			if c.nearest > z {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 func (t *Target) testOcclusion(cs []candidate, hidden []bool) {
 	const unit = 1024
 	t.e.parallel((len(cs)+unit-1)/unit, func(i int) {
 		for j := i * unit; j < min((i+1)*unit, len(cs)); j++ {
-			hidden[j] = t.occ.hides(&cs[j])
+			hidden[j] = t.occ.hides(&cs[j]) || t.covers(&cs[j])
 		}
 	})
 	for i := range cs {
@@ -430,15 +484,9 @@ func (t *Target) peel(cs []candidate) {
 		return
 	}
 	f, rows := &t.frame, t.bandRows()
-	t.e.parallel(t.occ.h[0], func(y int) { t.k.hz(&t.frame, y, y+1) })
-	t.occ.coarsen()
-	hidden := make([]bool, len(cs))
-	t.testOcclusion(cs, hidden)
 	first := len(f.items)
-	for i := range cs {
-		if !hidden[i] {
-			f.push(&cs[i])
-		}
+	for _, c := range t.unhidden(cs) {
+		f.push(&c)
 	}
 	bands := t.bands(first, len(f.items))
 	for n := range peelLayers {
