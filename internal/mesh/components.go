@@ -89,5 +89,5 @@ func (s *simplifier) prune(c collapse) {
 		s.tris[t][0] = none
 	}
 	s.live -= n
-	s.pruned = max(s.pruned, c.cost)
+	s.other = max(s.other, c.cost)
 }

@@ -46,7 +46,7 @@ func (w *worker) deviation(n int, floor float32) (e float32, kept []witness, end
 	w.findings = w.findings[:0]
 	most := floor / s.size
 	for i := range s.gone {
-		// What was pruned is not found; s.pruned bounds it.
+		// What was pruned is not found; s.other bounds it.
 		if f, ok := s.nearest(&s.gone[i], irrelevant*most); ok && f.error > irrelevant*most {
 			f.sample = i
 			most = max(most, f.error)
@@ -72,7 +72,7 @@ func (w *worker) deviation(n int, floor float32) (e float32, kept []witness, end
 		kept = append(kept, run...)
 		ends = append(ends, uint32(len(kept)))
 	}
-	return max(e, s.pruned) * s.size, kept, ends
+	return max(e, s.other) * s.size, kept, ends
 }
 
 func worstFirst(a, b finding) int {

@@ -151,16 +151,12 @@ func (w *worker) replace(r *product, floor float32) float32 {
 	for _, c := range w.cents {
 		w.live = append(w.live, q.tris[c.tri])
 	}
-	evenRuns(len(w.cents), func(lo, hi int) {
-		for lo < hi {
-			n := w.fitting(w.live[lo:hi])
-			for _, c := range w.cents[lo : lo+n] {
-				w.runOf[c.tri] = uint32(len(r.clusters))
-			}
-			r.clusters = append(r.clusters, span{first: uint32(lo), count: uint32(n), center: middle(q.prim.Positions, w.live[lo:lo+n])})
-			lo += n
+	r.clusters = w.spans(0, -1)
+	for i, c := range r.clusters {
+		for _, t := range w.cents[c.first : c.first+c.count] {
+			w.runOf[t.tri] = uint32(i)
 		}
-	})
+	}
 	w.output(r)
 	e, kept, ends := w.deviation(len(r.clusters), floor)
 	r.witnesses = kept
@@ -201,12 +197,28 @@ func (w *worker) output(r *product) {
 	}
 }
 
+// spans cuts the triangles of live, in the order of cents, into clusters that start at triangle first of a level.
+func (w *worker) spans(first uint32, maker int32) (out []span) {
+	evenRuns(len(w.live), func(lo, hi int) {
+		for lo < hi {
+			n := w.fitting(w.live[lo:hi])
+			box := geom.Empty()
+			for i := lo; i < lo+n; i++ {
+				box = box.Extend(geom.Vec3(w.cents[i].key[:3]))
+			}
+			out = append(out, span{first: first + uint32(lo), count: uint32(n), maker: maker, center: box.Center()})
+			lo += n
+		}
+	})
+	return out
+}
+
 // fitting is how many of the first triangles have no more than MaxVertices vertices.
 func (w *worker) fitting(tris [][3]uint32) int {
 	if len(tris)*3 <= MaxVertices {
 		return len(tris)
 	}
-	w.seen.reset(2 * MaxTriangles)
+	w.seen.reset(MaxTriangles)
 	n := uint32(0)
 	for i, t := range tris {
 		for _, v := range t {

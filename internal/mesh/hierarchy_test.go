@@ -49,25 +49,27 @@ func sphere(n int, bump float64) *scene.Primitive {
 
 // cut returns the triangles to draw from eye, by the rule of Paged: as corners' positions. tolerance is an angle.
 func cut(p *mesh.Paged, eye geom.Vec3, tolerance float64) [][3]geom.Vec3 {
-	refined := func(i int32) bool {
-		g := &p.Groups[i]
-		d := float64(eye.Sub(g.Center).Len()) - float64(g.Radius)
-		return d <= 0 && g.Error > 0 || float64(g.Error) > tolerance*d
-	}
 	pages := readAll(p)
 	var out [][3]geom.Vec3
 	for i, g := range p.Groups {
-		if !refined(int32(i)) {
+		if !refined(p, int32(i), eye, tolerance) {
 			continue
 		}
 		for k := g.FirstCluster; k < g.FirstCluster+g.Clusters; k++ {
-			if m := p.Makers[k]; m >= 0 && refined(m) {
+			if m := p.Makers[k]; m >= 0 && refined(p, m, eye, tolerance) {
 				continue
 			}
 			out = append(out, triangles(&pages[g.Page], &p.Clusters[k])...)
 		}
 	}
 	return out
+}
+
+// refined is the rule of Paged.
+func refined(p *mesh.Paged, group int32, eye geom.Vec3, tolerance float64) bool {
+	g := &p.Groups[group]
+	d := float64(eye.Sub(g.Center).Len()) - float64(g.Radius)
+	return d <= 0 && g.Error > 0 || float64(g.Error) > tolerance*d
 }
 
 func readAll(p *mesh.Paged) []mesh.Mesh {

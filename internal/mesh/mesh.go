@@ -223,11 +223,11 @@ func (b *builder) bounds(c *Cluster, verts []uint32, tris [][3]uint32) {
 		// Rounding must not make the box smaller than what it holds.
 		c.Half[k] = nextUp(max(box.Max[k]-c.Center[k], c.Center[k]-box.Min[k]))
 	}
-	var r float64
+	var r2 float64
 	for _, v := range verts {
-		r = max(r, dist(pos[v], c.Center))
+		r2 = max(r2, dist2(pos[v], c.Center))
 	}
-	c.Radius = nextUp(float32(r))
+	c.Radius = nextUp(float32(math.Sqrt(r2)))
 	c.ConeAxis, c.ConeCutoff = cone(pos, tris)
 }
 
@@ -269,13 +269,12 @@ func unitNormal(a, b, c geom.Vec3) (geom.Vec3, bool) {
 	return geom.Vec3{float32(n[0] / l), float32(n[1] / l), float32(n[2] / l)}, true
 }
 
-func dist(a, b geom.Vec3) float64 {
-	var s float64
-	for k := range 3 {
-		d := float64(a[k]) - float64(b[k])
-		s += d * d
-	}
-	return math.Sqrt(s)
+func dist(a, b geom.Vec3) float64 { return math.Sqrt(dist2(a, b)) }
+
+// dist2 is the squared distance.
+func dist2(a, b geom.Vec3) float64 {
+	x, y, z := float64(a[0])-float64(b[0]), float64(a[1])-float64(b[1]), float64(a[2])-float64(b[2])
+	return x*x + y*y + z*z
 }
 
 func nextUp(x float32) float32 { return math.Nextafter32(x, math.MaxFloat32) }

@@ -11,7 +11,7 @@ import (
 const (
 	// chunkTriangles is how many triangles are split into clusters at a time: few enough for their scratch memory to be
 	// small beside the mesh, so many that the chunks' own borders do not matter.
-	chunkTriangles = 1 << 16
+	chunkTriangles = 1 << 13
 	// chunkClusters is the same for grouping.
 	chunkClusters = 1 << 10
 )
@@ -149,26 +149,7 @@ func (w *worker) chunk(h *hierarchy, order, dst []uint32, first uint32) []span {
 		w.live = append(w.live, t)
 		copy(dst[3*i:], t[:])
 	}
-	var out []span
-	evenRuns(len(w.live), func(lo, hi int) {
-		for lo < hi {
-			n := w.fitting(w.live[lo:hi])
-			out = append(out, span{first: first + uint32(lo), count: uint32(n), maker: -1, center: middle(p.Positions, w.live[lo:lo+n])})
-			lo += n
-		}
-	})
-	return out
-}
-
-// middle is the centre of the box around triangles.
-func middle(pos []geom.Vec3, tris [][3]uint32) geom.Vec3 {
-	box := geom.Empty()
-	for _, t := range tris {
-		for _, v := range t {
-			box = box.Extend(pos[v])
-		}
-	}
-	return box.Center()
+	return w.spans(first, -1)
 }
 
 // partition returns the clusters of each group of l, and marks the positions that groups share in owners.

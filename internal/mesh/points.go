@@ -28,7 +28,8 @@ const (
 // are not in a coarser level. So the levels up to l are about one cell apart, which is the Error of the groups of level
 // l+1. The coarsest level, which has Error infinity, and the finest one gather several. No cluster has a maker. Points
 // without a finite position are dropped.
-func BuildPoints(ctx context.Context, p *scene.Primitive, o HierarchyOptions, sink func(g Group, members *Mesh, makers []int32) error) error {
+func BuildPoints(ctx context.Context, p *scene.Primitive, o HierarchyOptions,
+	sink func(g Group, members *Mesh, makers []int32) error) error {
 	b := pointBuilder{p: *p, threads: o.Threads}
 	b.p.UV0, b.p.UV1, b.p.Tangents = nil, nil, nil
 	if b.threads <= 0 {
@@ -283,24 +284,6 @@ func (b *pointBuilder) mesh(clusters [][]uint32) *Mesh {
 		w.m.Clusters = append(w.m.Clusters, c)
 	}
 	return w.m
-}
-
-// bounds is an empty cluster around the points.
-func (b *pointBuilder) bounds(points []uint32) Cluster {
-	box := geom.Empty()
-	for _, i := range points {
-		box = box.Extend(b.p.Positions[i])
-	}
-	c := Cluster{Center: box.Center(), ConeCutoff: 2}
-	for k := range 3 {
-		c.Half[k] = nextUp(max(box.Max[k]-c.Center[k], c.Center[k]-box.Min[k]))
-	}
-	var r float64
-	for _, i := range points {
-		r = max(r, dist(b.p.Positions[i], c.Center))
-	}
-	c.Radius = nextUp(float32(r))
-	return c
 }
 
 // parallel calls work for parts of 0..n-1, one a thread.

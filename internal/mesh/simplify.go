@@ -56,7 +56,8 @@ type simplifier struct {
 	changed []bool    // vertices: normal or colour is no longer the one it came with
 	gone    []sample
 	parts   components
-	pruned  float32 // greatest size of what was pruned
+	worst   float32 // greatest cost of a collapse
+	other   float32 // greatest error by other means than collapses
 }
 
 // wedgeMove is what happens to one vertex of a position that vanishes.
@@ -76,6 +77,7 @@ func (s *simplifier) run(q *patch, locked func(position uint32) bool, target int
 		s.enqueueAll()
 		s.drain(target)
 	}
+	s.unify()
 }
 
 // drain does what is queued. Costs are looked at again when their turn comes, so they may be out of date in the queue.
@@ -104,6 +106,7 @@ func (s *simplifier) drain(target int) {
 			s.queue.push(c)
 			continue
 		}
+		s.worst = max(s.worst, cost)
 		s.collapse(c.from, c.to)
 	}
 }
@@ -125,7 +128,7 @@ func (s *simplifier) begin(q *patch, locked func(uint32) bool) {
 	clear(s.rim)
 	clear(s.weight)
 	copy(s.changed, q.derived)
-	s.round, s.gone, s.pruned, s.queue = 0, s.gone[:0], 0, s.queue[:0]
+	s.round, s.gone, s.worst, s.other, s.queue = 0, s.gone[:0], 0, 0, s.queue[:0]
 	for i := range s.head {
 		s.head[i], s.tail[i], s.into[i] = none, none, uint32(i)
 		s.locked[i] = locked(q.ids[i])
@@ -245,19 +248,22 @@ func (s *simplifier) edge(t uint32, k int, n geom.Vec3) {
 // after and before are the other corners of a triangle, in order.
 var after, before = [3]uint32{1, 2, 0}, [3]uint32{2, 0, 1}
 
-// enqueueAll queues a collapse of every edge.
+// enqueueAll queues a collapse of every edge; some of a border or a seam twice.
 func (s *simplifier) enqueueAll() {
-	for p := range uint32(len(s.head)) {
-		if s.head[p] != none {
-			s.round++
-			s.seen[p] = s.round
-			s.enqueue(p, p)
+	for t := range s.tris {
+		tri := &s.tris[t]
+		if tri[0] == none {
+			continue
+		}
+		for k, v := range tri {
+			if a, b := s.at[v], s.at[tri[after[k]]]; a < b || s.rim[a] != 0 && s.rim[b] != 0 {
+				s.enqueueEdge(a, b)
+			}
 		}
 	}
 }
 
-// enqueue queues a collapse of the edge from p to every neighbour of q that is not seen in this round. Neighbours below p
-// are left out if q is p.
+// enqueue queues a collapse of the edge from p to every neighbour of q that is not seen in this round.
 func (s *simplifier) enqueue(p, q uint32) {
 	for c := s.head[q]; c != none; c = s.next[c] {
 		tri := &s.tris[c/3]
@@ -266,7 +272,7 @@ func (s *simplifier) enqueue(p, q uint32) {
 		}
 		k := c % 3
 		for _, v := range [2]uint32{tri[after[k]], tri[before[k]]} {
-			if r := s.at[v]; s.seen[r] != s.round && (p != q || r > p) {
+			if r := s.at[v]; s.seen[r] != s.round {
 				s.seen[r] = s.round
 				s.enqueueEdge(p, r)
 			}
@@ -509,6 +515,45 @@ func (s *simplifier) spread(m *wedgeMove) {
 		if p.Colors != nil {
 			for k := range 4 {
 				p.Colors[y][k] += f * (p.Colors[m.from][k] - p.Colors[y][k])
+			}
+		}
+	}
+}
+
+// unify makes one of the vertices at a position that look the same but for what the collapses have cost anyway. What was
+// flat shading becomes smooth where the facets are too small to be seen, and no longer needs three vertices a triangle.
+func (s *simplifier) unify() {
+	for p := range uint32(len(s.head)) {
+		if s.rim[p] == 0 || s.locked[p] {
+			continue
+		}
+		s.moved = s.moved[:0]
+		for c := s.head[p]; c != none; c = s.next[c] {
+			if tri := &s.tris[c/3]; tri[0] != none {
+				s.move(tri[c%3])
+			}
+		}
+		if len(s.moved) < 2 {
+			continue
+		}
+		extent := s.extent()
+		for i := range s.moved {
+			m := &s.moved[i]
+			m.to = m.from
+			for j := range s.moved[:i] {
+				to := s.moved[j].to
+				l := s.look.at(to, extent)
+				if e := l.error(m.from, m.from, m.from, geom.Vec3{1}); e <= s.worst {
+					s.other = max(s.other, e)
+					m.to, m.bary, m.near = to, geom.Vec3{1}, [2]uint32{to, to}
+					s.spread(m)
+					break
+				}
+			}
+		}
+		for c := s.head[p]; c != none; c = s.next[c] {
+			if tri := &s.tris[c/3]; tri[0] != none {
+				tri[c%3] = s.move(tri[c%3]).to
 			}
 		}
 	}
