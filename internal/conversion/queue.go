@@ -139,7 +139,7 @@ func (q *Queue) Run(ctx context.Context) error {
 	}
 }
 
-// adopt finds what has not ended, and removes files that belong to nothing.
+// adopt finds what has not ended, and removes files that belong to nothing: no attempt runs.
 func (q *Queue) adopt(ctx context.Context) error {
 	known := map[string]bool{}
 	live := 0
@@ -150,10 +150,14 @@ func (q *Queue) adopt(ctx context.Context) error {
 		}
 		for i := range page {
 			known[dirName(&page[i])] = true
-			if !page[i].Status.Terminal() {
-				live++
-				q.Notify(page[i].Key)
+			if page[i].Status.Terminal() {
+				continue
 			}
+			live++
+			if err := q.work.end(&page[i]); err != nil {
+				q.c.Log.WarnContext(ctx, "files of a conversion not removed", "conversion", page[i].Key.String(), "err", err)
+			}
+			q.Notify(page[i].Key)
 		}
 		if o.After = next; next == "" {
 			break

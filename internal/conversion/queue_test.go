@@ -512,3 +512,41 @@ func TestForgottenFilesAreRemoved(t *testing.T) {
 		}
 	})
 }
+
+// What a killed service left of a conversion does not lie there until its turn comes again.
+func TestFilesOfInterruptedAreRemovedAtTheStart(t *testing.T) {
+	inService(t, func(t *testing.T, s *service) {
+		s.create("a")
+		time.Sleep(time.Millisecond)
+		s.create("b")
+		s.stop()
+		entries, err := os.ReadDir(s.config.Dir)
+		if err != nil || len(entries) != 1 {
+			t.Fatalf("%v, %v", entries, err)
+		}
+		left := filepath.Join(s.config.Dir, entries[0].Name(), "input", "left")
+		if err := errors.Join(os.MkdirAll(filepath.Dir(left), 0o700), os.WriteFile(left, nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		s.start()
+		if _, err := os.Stat(left); err == nil {
+			t.Error("the file is still there")
+		}
+	})
+}
+
+func TestLostKey(t *testing.T) {
+	inService(t, func(t *testing.T, s *service) {
+		running, waiting := s.create("a"), s.create("b")
+		s.stop()
+		other, err := conversion.OpenSealer(filepath.Join(t.TempDir(), "key"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.config.Sealer = other
+		s.start()
+		for _, key := range []arr.ConversionKey{running, waiting} {
+			s.want(key, arr.ConversionFailed, "ConversionProcessFailed", "lost the key")
+		}
+	})
+}
