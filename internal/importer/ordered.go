@@ -10,7 +10,8 @@ import (
 // Ordered works on jobs in parallel, and merges the results in the jobs' order. next is never called concurrently, and
 // returns false after the last job; nor is merge. At most two results a processor wait. It returns when all has ended,
 // with the first error or that of ctx.
-func Ordered[Job, Result any](ctx context.Context, next func() (Job, bool, error), work func(Job) (Result, error), merge func(Result) error) error {
+func Ordered[Job, Result any](ctx context.Context, next func() (Job, bool, error), work func(Job) (Result, error),
+	merge func(Result) error) error {
 	type task struct {
 		job    Job
 		result chan Result

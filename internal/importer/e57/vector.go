@@ -31,7 +31,9 @@ const (
 
 var cartesian = map[string]use{"cartesianX": useX, "cartesianY": useY, "cartesianZ": useZ, "cartesianInvalidState": useInvalid}
 
-var spherical = map[string]use{"sphericalRange": useX, "sphericalAzimuth": useY, "sphericalElevation": useZ, "sphericalInvalidState": useInvalid}
+var spherical = map[string]use{
+	"sphericalRange": useX, "sphericalAzimuth": useY, "sphericalElevation": useZ, "sphericalInvalidState": useInvalid,
+}
 
 var appearance = map[string]use{
 	"colorRed": useR, "colorGreen": useG, "colorBlue": useB, "intensity": useIntensity, "isColorInvalid": useNoColor,

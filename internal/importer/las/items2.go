@@ -314,7 +314,9 @@ type wavepacket13 struct {
 }
 
 func (w *wavepacket13) init(first []byte) {
-	*w = wavepacket13{index: newSymbolModel(256), offsets: newIntegers(32, 1), sizes: newIntegers(32, 1), places: newIntegers(32, 1), parts: newIntegers(32, 3)}
+	*w = wavepacket13{
+		index: newSymbolModel(256), offsets: newIntegers(32, 1), sizes: newIntegers(32, 1), places: newIntegers(32, 1), parts: newIntegers(32, 3),
+	}
 	le := binary.LittleEndian
 	w.offset, w.size = le.Uint64(first[1:]), int32(le.Uint32(first[9:]))
 	for i := range w.values {

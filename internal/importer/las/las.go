@@ -213,7 +213,8 @@ type point struct {
 // point reads a record.
 func (f *file) point(record []byte) point {
 	le := binary.LittleEndian
-	p := point{x: int32(le.Uint32(record)), y: int32(le.Uint32(record[4:])), z: int32(le.Uint32(record[8:])), intensity: le.Uint16(record[12:])}
+	p := point{intensity: le.Uint16(record[12:])}
+	p.x, p.y, p.z = int32(le.Uint32(record)), int32(le.Uint32(record[4:])), int32(le.Uint32(record[8:]))
 	if f.color > 0 {
 		for k := range p.color {
 			p.color[k] = le.Uint16(record[f.color+2*k:])

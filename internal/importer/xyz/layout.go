@@ -73,7 +73,7 @@ func detect(first block, counts bool) (*layout, error) {
 			n, isNames := l.names(row), !l.number(row)
 			switch {
 			case isNames && n == nil:
-				return nil, fmt.Errorf("line %d: %.60q is neither the coordinates of a point nor names of columns with x, y and z among them", line, row)
+				return nil, fmt.Errorf("line %d: %.60q is neither a point nor names of columns with x, y and z among them", line, row)
 			case isNames:
 				named, l.header = n, line
 				continue
