@@ -362,6 +362,9 @@ func (l *loader) animate(a *scene.Animation, t *take, i int) error {
 				curves = append(curves, c)
 			}
 			curved = curved || len(move.rotation) > 0 || len(move.scaling) > 0 && (m.pivoted() || k != i)
+			if len(move.scaling) > 0 && k != i { // a shear, which translation, rotation and scale do not have
+				l.warnings.Add("Animated scales that joints inherit axis by axis, or not at all, are approximated.")
+			}
 		}
 		if m.inherit == inheritRSrs { // then nothing above matters
 			break

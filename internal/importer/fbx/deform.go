@@ -43,10 +43,10 @@ func (l *loader) deform(g *object, s *surface, b *builder, points [][]int32) err
 		switch d.kind {
 		case "Skin":
 			if influences == nil {
-				if err := l.budget.Take(24 * int64(len(b.points))); err != nil {
+				if err := l.budget.Take(24 * int64(len(b.soup.Positions))); err != nil {
 					return err
 				}
-				influences = make([]influence, len(b.points))
+				influences = make([]influence, len(b.soup.Positions))
 			}
 			if t := d.node.child("SkinningType").text(0); t == "DualQuaternion" || t == "Blend" {
 				l.warnings.Add("Dual quaternion skinning is approximated by linear skinning.")

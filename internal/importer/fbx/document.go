@@ -61,7 +61,7 @@ type object struct {
 	up    []link // what it is connected to
 	down  []link // what is connected to it, in the order of the file
 
-	own map[string]*node // properties, made from the record at their first use
+	own map[string]*node // properties that the record does not list, before version 6
 }
 
 // link is one end of a connection; property is that of the parent which the child drives, "" = none.
@@ -238,12 +238,10 @@ type properties struct {
 }
 
 func (d *document) properties(o *object) properties {
-	if o.own == nil {
-		if o.own = propertyMap(o.node); o.own == nil {
-			o.own = map[string]*node{}
-		}
+	if o.own != nil {
+		return properties{own: o.own}
 	}
-	return properties{o.own, d.templates[o.class]}
+	return properties{propertyMap(o.node), d.templates[o.class]}
 }
 
 func (p properties) find(name string) *node {

@@ -15,11 +15,12 @@ import (
 type placed struct {
 	*object
 	transform
-	props  properties
-	parent int // index into loader.placed, -1 = at the top
-	node   int // index into Model.Nodes
-	hidden bool
-	world  affine // of the pose that the file has, below the node that turns the axes
+	geometric affine // of its geometry alone
+	parent    int    // index into loader.placed, -1 = at the top
+	node      int    // index into Model.Nodes
+	hidden    bool
+	finest    *object // of the levels of detail below it, if it is a group of such
+	world     affine  // of the pose that the file has, below the node that turns the axes
 
 	surface *surface // nil = it draws nothing
 }
@@ -97,13 +98,19 @@ func (o *object) hasParent() bool {
 
 func (l *loader) placeModel(o *object, parent, top int) placed {
 	p := l.properties(o)
-	m := placed{object: o, transform: l.transform(p), props: p, parent: parent, node: len(l.model.Nodes)}
+	m := placed{
+		object: o, transform: l.transform(p), geometric: l.geometric(p), parent: parent, node: len(l.model.Nodes), finest: finestLevel(o),
+	}
 	m.hidden = !p.bool("Visibility", true) || !p.bool("Show", true) || o.node.child("Hidden").text(0) == "True"
 	above, scale, up := identity, vec3{1, 1, 1}, top
 	if parent >= 0 {
 		u := &l.placed[parent]
 		above, scale, up = u.world, u.pose.scaling, u.node
-		m.hidden = m.hidden || u.hidden && p.bool("Visibility Inheritance", true) || l.lesserDetail(o, u)
+		m.hidden = m.hidden || u.hidden && p.bool("Visibility Inheritance", true)
+		if u.finest != nil && u.finest != o {
+			l.warnings.Add("Of levels of detail only the first is kept.")
+			m.hidden = true
+		}
 	}
 	n := importer.Node(o.name, up, -1)
 	m.world = m.transform.world(m.pose, above, scale)
@@ -133,25 +140,18 @@ func (m *placed) below(p pose, parent, world affine) affine {
 	return local
 }
 
-// lesserDetail reports whether o is one of the levels of a group of which a better one is shown.
-func (l *loader) lesserDetail(o *object, parent *placed) bool {
-	for a := range parent.children("NodeAttribute") {
-		if a.kind == "LodGroup" || a.node.child("TypeFlags").text(0) == "LodGroup" {
-			for first := range parent.children("Model") {
-				if first != o {
-					l.warnings.Add("Of levels of detail only the first is kept.")
-				}
-				return first != o
-			}
+// finestLevel is the first model of a group of levels of detail; nil = o is no such group.
+func finestLevel(o *object) *object {
+	group := o.kind == "LodGroup"
+	for a := range o.children("NodeAttribute") {
+		group = group || a.kind == "LodGroup" || a.node.child("TypeFlags").text(0) == "LodGroup"
+	}
+	if group {
+		for first := range o.children("Model") {
+			return first
 		}
 	}
-	if parent.kind != "LodGroup" {
-		return false
-	}
-	for first := range parent.children("Model") {
-		return first != o
-	}
-	return false
+	return nil
 }
 
 // attach gives a node its mesh, skin and light.
@@ -194,15 +194,14 @@ func (l *loader) geometryOf(o *object) *object {
 
 // mesh draws a geometry at a model. Models with the same geometry and materials share the mesh.
 func (l *loader) mesh(m *placed, geometry *object) error {
-	geometric := l.geometric(m.props)
-	if !finite(geometric[:]...) {
+	if !finite(m.geometric[:]...) {
 		return errors.New("the geometric transform is not finite")
 	}
-	key := surfaceKey{geometry, geometric}
+	key := surfaceKey{geometry, m.geometric}
 	s := l.surfaces[key]
 	if s == nil {
 		var err error
-		if s, err = l.surface(geometry, geometric); err != nil {
+		if s, err = l.surface(geometry, m.geometric); err != nil {
 			return err
 		}
 		l.surfaces[key] = s
@@ -215,7 +214,7 @@ func (l *loader) mesh(m *placed, geometry *object) error {
 		return nil
 	}
 	materials, names := l.materialsOf(m, s)
-	name := fmt.Sprintf("%p %v %s", geometry, geometric, names)
+	name := fmt.Sprintf("%p %v %s", geometry, m.geometric, names)
 	index, ok := l.meshes[name]
 	if !ok {
 		mesh := &scene.Mesh{Name: geometry.name}
@@ -278,15 +277,15 @@ func fact(p *node, at int) any {
 			return v
 		}
 	case "vector", "vector3d", "vector3", "color", "colorrgb", "lcl translation", "lcl rotation", "lcl scaling":
-		if len(p.values) >= at+3 {
-			return vec3{p.number(at), p.number(at + 1), p.number(at + 2)}.geom()
+		if v := (vec3{p.number(at), p.number(at + 1), p.number(at + 2)}); len(p.values) >= at+3 && finite(v[:]...) {
+			return v.geom()
 		}
 	case "colorandalpha", "colorrgba", "vector4d", "vector4":
+		var v geom.Vec4
+		for k := range v {
+			v[k] = clean(p.number(at + k))
+		}
 		if len(p.values) >= at+4 {
-			v := geom.Vec4{3: float32(p.number(at + 3))}
-			for k := range 3 {
-				v[k] = float32(p.number(at + k))
-			}
 			return v
 		}
 	case "kstring", "charptr", "datetime":

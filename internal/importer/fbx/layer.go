@@ -56,7 +56,7 @@ func (b *builder) layer(n *node, values, index string, width int) (*layer, error
 		switch count {
 		case len(b.polygons):
 			y.mapping = byCorner
-		case len(b.points):
+		case len(b.soup.Positions):
 			y.mapping = byPoint
 		case 1:
 			y.mapping = allSame

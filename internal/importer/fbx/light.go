@@ -26,7 +26,7 @@ func (l *loader) light(m *placed) {
 			return
 		}
 	case m.kind == "Light":
-		p = m.props
+		p = l.properties(m.object)
 	default:
 		return
 	}

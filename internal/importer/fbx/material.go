@@ -15,9 +15,9 @@ import (
 type surfaceMaterial struct {
 	*loader
 	*object
-	props    properties
-	textures map[string]*object // by the property that they drive
-	uvSets   []string
+	props  properties
+	driven map[string]*object // textures by the property that they drive
+	uvSets []string
 }
 
 // materialsOf returns what makes the material of each slot of a surface at a model, and a text that says which these are.
@@ -42,12 +42,13 @@ func (l *loader) materialsOf(m *placed, s *surface) (of func(slot int) *scene.Ma
 		if len(list) == 0 && len(s.textures) == 0 {
 			return l.plain(s.colored)
 		}
-		o := &object{class: "Material", name: m.name, node: &node{}} // textures without a material
+		o, id := &object{class: "Material", name: m.name, node: &node{}}, m.object // textures without a material
 		if len(list) > 0 {
 			o = list[0]
 			if slot < len(list) {
 				o = list[slot]
 			}
+			id = o
 		}
 		used := map[string]*object{}
 		for _, d := range o.down {
@@ -55,7 +56,7 @@ func (l *loader) materialsOf(m *placed, s *surface) (of func(slot int) *scene.Ma
 				used[d.property] = d.to
 			}
 		}
-		key := fmt.Sprintf("%p %q", o, s.uvSets)
+		key := fmt.Sprintf("%p %q", id, s.uvSets)
 		for _, t := range s.textures {
 			if i, ok := t.bySlot[int32(slot)]; ok && i < len(textures) {
 				used[t.property] = textures[i]
@@ -65,7 +66,7 @@ func (l *loader) materialsOf(m *placed, s *surface) (of func(slot int) *scene.Ma
 		l.ignore(o.name, used)
 		made := l.materials[key]
 		if made == nil {
-			x := &surfaceMaterial{loader: l, object: o, props: l.properties(o), textures: used, uvSets: s.uvSets}
+			x := &surfaceMaterial{loader: l, object: o, props: l.properties(o), driven: used, uvSets: s.uvSets}
 			made = x.build()
 			l.materials[key] = made
 		}
@@ -84,7 +85,7 @@ func (l *loader) plain(colored bool) *scene.Material {
 // texture loads the texture of the first of some properties that has one.
 func (x *surfaceMaterial) texture(properties ...string) *mapped {
 	for _, p := range properties {
-		if o := x.textures[p]; o != nil {
+		if o := x.driven[p]; o != nil {
 			if t := x.load(o, x.name, x.uvSets); t != nil {
 				return t
 			}
@@ -148,12 +149,12 @@ func (x *surfaceMaterial) phong(m *scene.Material) {
 	x.transparency(m, color)
 	m.Emissive = x.linear("EmissiveColor", "EmissiveFactor", vec3{})
 	if t := x.texture("EmissiveColor"); t != nil {
-		m.EmissiveTex = x.ref(t, x.loader.textures.Opaque(t.key, t.image))
+		m.EmissiveTex = x.ref(t, x.textures.Opaque(t.key, t.image))
 		f := float32(max(0, x.props.number("EmissiveFactor", 1)))
 		m.Emissive = geom.Vec3{f, f, f}
 	}
 	if t := x.texture("AmbientColor"); t != nil {
-		m.OcclusionTex = x.ref(t, x.loader.textures.Opaque(t.key, t.image))
+		m.OcclusionTex = x.ref(t, x.textures.Opaque(t.key, t.image))
 	}
 	x.normals(m, x.texture("NormalMap"), x.texture("Bump", "BumpFactor"), float32(x.props.number("BumpFactor", 1)))
 }
@@ -168,7 +169,7 @@ func (x *surfaceMaterial) normals(m *scene.Material, normal, bump *mapped, scale
 			scale = 1
 		}
 		var im *image.NRGBA
-		im, m.NormalScale = x.loader.textures.Bump(bump.key, bump.image, scale)
+		im, m.NormalScale = x.textures.Bump(bump.key, bump.image, scale)
 		m.NormalTex = x.ref(bump, im)
 	}
 }
@@ -214,11 +215,11 @@ func (x *surfaceMaterial) phongMaps(p importer.Phong, diffuse, specular *mapped)
 		}
 		return q.MetallicRoughness()
 	}
-	colors := x.loader.textures.Combine("colours of "+key, d, s, func(a, b [4]uint8) [4]uint8 {
+	colors := x.textures.Combine("colours of "+key, d, s, func(a, b [4]uint8) [4]uint8 {
 		c, _, _ := texel(a, b)
 		return [4]uint8{encode(c[0]), encode(c[1]), encode(c[2]), a[3]}
 	})
-	packed := x.loader.textures.Combine("metals of "+key, d, s, func(a, b [4]uint8) [4]uint8 {
+	packed := x.textures.Combine("metals of "+key, d, s, func(a, b [4]uint8) [4]uint8 {
 		_, metallic, roughness := texel(a, b)
 		return [4]uint8{0, uint8(255*min(1, roughness) + 0.5), uint8(255*metallic + 0.5), 255}
 	})
@@ -261,7 +262,7 @@ func (x *surfaceMaterial) transparency(m *scene.Material, color *mapped) {
 	}
 	opacity := x.texture("TransparentColor", "TransparencyFactor", "Opacity")
 	inverted := !strings.Contains(strings.ToLower(x.creator()), "max") // 3ds Max has white for opaque here, as nobody else
-	if x.textures["TransparentColor"] == nil && x.textures["TransparencyFactor"] == nil {
+	if x.driven["TransparentColor"] == nil && x.driven["TransparencyFactor"] == nil {
 		inverted = false
 	}
 	if opacity != nil {
@@ -281,7 +282,7 @@ func (x *surfaceMaterial) opacity(m *scene.Material, alpha float64, opacity *map
 	}
 	if opacity == nil {
 		if color != nil {
-			m.BaseColorTex = x.ref(color, x.loader.textures.Opaque(color.key, color.image))
+			m.BaseColorTex = x.ref(color, x.textures.Opaque(color.key, color.image))
 		}
 		return
 	}
@@ -291,7 +292,7 @@ func (x *surfaceMaterial) opacity(m *scene.Material, alpha float64, opacity *map
 		at, base, key = color, color.image, key+" of "+color.key
 	}
 	fromAlpha, soft := !opacity.image.Opaque(), 0
-	joined := x.loader.textures.Combine(key, base, opacity.image, func(a, b [4]uint8) [4]uint8 {
+	joined := x.textures.Combine(key, base, opacity.image, func(a, b [4]uint8) [4]uint8 {
 		v := b[3]
 		if !fromAlpha {
 			if v = uint8((299*int(b[0]) + 587*int(b[1]) + 114*int(b[2])) / 1000); inverted {

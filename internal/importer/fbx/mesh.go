@@ -45,7 +45,6 @@ type builder struct {
 	normal    affine // what turns normals
 	flip      bool   // the geometric transform mirrors
 
-	points   []vec3
 	polygons []int32 // PolygonVertexIndex
 	soup     importer.Soup
 	corner   []int32 // soup corner -> index into polygons
@@ -98,15 +97,13 @@ func (b *builder) read(s *surface) error {
 		return err
 	}
 	// Positions and what Soup and the result need of each corner.
-	if err := b.budget.Take(36*int64(len(xyz)/3) + 200*int64(len(b.polygons))); err != nil {
+	if err := b.budget.Take(12*int64(len(xyz)/3) + 200*int64(len(b.polygons))); err != nil {
 		return err
 	}
-	b.points = make([]vec3, len(xyz)/3)
-	b.soup.Positions = make([]geom.Vec3, len(b.points))
-	for i := range b.points {
-		p := b.geometric.point(vec3(xyz[3*i : 3*i+3]).times(b.unit))
-		b.points[i], b.soup.Positions[i] = p, p.geom()
-		if v := b.soup.Positions[i]; !importer.Finite(v[:]...) {
+	b.soup.Positions = make([]geom.Vec3, len(xyz)/3)
+	for i := range b.soup.Positions {
+		v := b.geometric.point(vec3(xyz[3*i : 3*i+3]).times(b.unit)).geom()
+		if b.soup.Positions[i] = v; !importer.Finite(v[:]...) {
 			return fmt.Errorf("vertex %d is not at finite numbers", i)
 		}
 	}
@@ -174,7 +171,7 @@ func (b *builder) triangles() error {
 			if last {
 				p = ^p
 			}
-			if int(p) < len(b.points) {
+			if int(p) < len(soup.Positions) {
 				corners = append(corners, int32(i))
 				polygon = append(polygon, soup.Positions[p])
 			} else {

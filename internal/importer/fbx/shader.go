@@ -111,9 +111,9 @@ func (x *surfaceMaterial) shader() *shader {
 			s.values[name] = v
 		}
 	}
-	for _, property := range slices.Sorted(maps.Keys(x.textures)) { // of two maps for one parameter always the same counts
+	for _, property := range slices.Sorted(maps.Keys(x.driven)) { // of two maps for one parameter always the same counts
 		if name, ok := plainName(property); ok && !s.off(property, name) {
-			s.maps[name] = x.textures[property]
+			s.maps[name] = x.driven[property]
 		}
 	}
 	if _, ok := s.lookup(baseColor); !ok && s.texture(baseColor) == nil {
@@ -191,7 +191,7 @@ func (s *shader) place(p parameter) scene.TextureRef {
 	if t == nil {
 		return scene.TextureRef{}
 	}
-	return s.ref(t, s.loader.textures.Opaque(t.key, t.image))
+	return s.ref(t, s.textures.Opaque(t.key, t.image))
 }
 
 func (s *shader) build(m *scene.Material) {
@@ -256,7 +256,7 @@ func (s *shader) metalRough(m *scene.Material) {
 		at = metal
 	}
 	if metal != nil && rough != nil && metal.image == rough.image && !inverted {
-		if packed := s.loader.textures.Opaque(at.key, at.image); packed != nil {
+		if packed := s.textures.Opaque(at.key, at.image); packed != nil {
 			m.MetalRough, m.Metallic, m.Roughness = s.ref(at, packed), 1, 1
 		}
 		return
@@ -270,7 +270,7 @@ func (s *shader) metalRough(m *scene.Material) {
 	if metal != nil {
 		b, key = metal.image, key+" with "+metal.key
 	}
-	packed := s.loader.textures.Combine(strings.Join([]string{key, string(constant[:])}, " "), a, b, func(x, y [4]uint8) [4]uint8 {
+	packed := s.textures.Combine(strings.Join([]string{key, string(constant[:])}, " "), a, b, func(x, y [4]uint8) [4]uint8 {
 		p := constant
 		if a != nil {
 			if p[1] = x[0]; inverted {
@@ -372,7 +372,7 @@ func (s *shader) packed(p parameter, channel int) scene.TextureRef {
 	if t == nil {
 		return scene.TextureRef{}
 	}
-	im := s.loader.textures.Combine("channel "+t.key, t.image, nil, func(a, _ [4]uint8) [4]uint8 {
+	im := s.textures.Combine("channel "+t.key, t.image, nil, func(a, _ [4]uint8) [4]uint8 {
 		out := [4]uint8{3: 255}
 		out[channel] = a[0]
 		return out

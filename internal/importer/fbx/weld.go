@@ -20,8 +20,8 @@ const longChain = 64
 // weld makes the primitives of a surface, one for each material slot in use, and returns the control points of their vertices.
 func (b *builder) weld(s *surface) ([][]int32, error) {
 	order, starts := b.bySlot()
-	head := make([]int32, len(b.points)) // the last vertex made at a control point, counted over all parts, plus 1
-	var next []int32                     // the one before it
+	head := make([]int32, len(b.soup.Positions)) // the last vertex made at a control point, counted over all parts, plus 1
+	var next []int32                             // the one before it
 	var points [][]int32
 	made := int32(0)
 	for k, start := range starts {
