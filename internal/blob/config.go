@@ -21,7 +21,7 @@ type Azure struct {
 // says that the account's endpoint may be named.
 type AzureAccount struct {
 	Name     string `yaml:"name"`
-	Endpoint string `yaml:"endpoint"` // of the account, such as http://127.0.0.1:10000/devstoreaccount1; "" = https://NAME.blob.core.windows.net
+	Endpoint string `yaml:"endpoint"` // of the account, as http://127.0.0.1:10000/devstoreaccount1; "" = https://NAME.blob.core.windows.net
 	Key      Secret `yaml:"key"`      // shared key in base64
 	Identity bool   `yaml:"identity"` // the identity that this service runs as (environment, workload or managed identity, az login)
 }

@@ -115,7 +115,7 @@ func (o *Opener) resolve(uri, sas string) (place, error) {
 func (o *Opener) resolveAzure(u *url.URL, sas string) (place, error) {
 	p := place{kind: kindAzure, sas: sas}
 	if sas != "" && !isSAS(sas) {
-		return place{}, arr.Errorf(arr.CodeBadRequest, "The shared access signature of the storage container is not one: it has no sig parameter.")
+		return place{}, arr.Errorf(arr.CodeBadRequest, "The shared access signature of the storage container has no parameter sig.")
 	}
 	var rest string
 	for i := range o.accounts {
@@ -147,7 +147,9 @@ func (o *Opener) resolveAzure(u *url.URL, sas string) (place, error) {
 // isSAS reports whether s is a signed query that a URL can take as it is.
 func isSAS(s string) bool {
 	q, err := url.ParseQuery(s)
-	return err == nil && q.Get("sig") != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '#' || r == '?' })
+	return err == nil && q.Get("sig") != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return r <= ' ' || r > '~' || r == '#' || r == '?'
+	})
 }
 
 func (o *Opener) isAzureHost(u *url.URL) bool {
@@ -167,7 +169,8 @@ func (o *Opener) resolveBucket(u *url.URL, sas string) (place, error) {
 		p.kind, allowed, key = kindGCS, o.c.GCS.Buckets, "storage.gcs.buckets"
 	}
 	if !bucketName.MatchString(p.container) || strings.Trim(u.Path, "/") != "" {
-		return place{}, arr.Errorf(arr.CodeBadRequest, "The storage container URI must be %s://BUCKET; folders in it are given as blobPrefix.", u.Scheme)
+		return place{}, arr.Errorf(arr.CodeBadRequest,
+			"The storage container URI must be %s://BUCKET; folders in it are given as blobPrefix.", u.Scheme)
 	}
 	if sas != "" {
 		return place{}, arr.Errorf(arr.CodeBadRequest, "Containers of %s:// take no shared access signature.", u.Scheme)
@@ -195,5 +198,5 @@ func (o *Opener) resolveLocal(u *url.URL, sas string) (place, error) {
 			return place{kind: kindLocal, root: root, container: filepath.ToSlash(rel)}, nil
 		}
 	}
-	return place{}, arr.Errorf(arr.CodeStorageAccess, "The directory %s is not below one that this service may use (storage.local.roots).", dir)
+	return place{}, arr.Errorf(arr.CodeStorageAccess, "The directory %s is not below one of storage.local.roots.", dir)
 }
