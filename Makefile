@@ -6,6 +6,8 @@ SHELL := /bin/bash
 TOOLS := bin/tools
 export TOOLS
 GO_LDFLAGS := -s -w
+# Google's storage client without the discovery of a transport that this project does not use: 13 MB less.
+GO_TAGS := disable_grpc_modules
 
 .PHONY: help
 help: ## Print this help
@@ -18,7 +20,7 @@ run: build ## Install what is needed, build, and start the service with a sample
 
 .PHONY: build
 build: deps web ## Build bin/heliograph (static) and bin/heliograph-worker
-	CGO_ENABLED=0 go build -trimpath -ldflags "$(GO_LDFLAGS)" -o bin/heliograph ./cmd/heliograph
+	CGO_ENABLED=0 go build -trimpath -tags "$(GO_TAGS)" -ldflags "$(GO_LDFLAGS)" -o bin/heliograph ./cmd/heliograph
 	go build -trimpath -ldflags "$(GO_LDFLAGS)" -o bin/heliograph-worker ./cmd/heliograph-worker
 
 .PHONY: test
