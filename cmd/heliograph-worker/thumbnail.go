@@ -6,6 +6,7 @@ import (
 	"image"
 	"image/png"
 	"os"
+	"time"
 
 	"github.com/heliograph/heliograph/internal/asset"
 	"github.com/heliograph/heliograph/internal/render"
@@ -21,8 +22,8 @@ type thumbnailCmd struct {
 	Height  int    `default:"512" help:"Height in pixels, even, 16 to 4096."`
 }
 
-// thumbnailSamples ends a picture that does not converge.
-const thumbnailSamples = 256
+// thumbnailPatience ends a picture that does not converge.
+const thumbnailPatience = 30 * time.Second
 
 // Run draws the whole asset, as a session shows it first.
 func (c *thumbnailCmd) Run(e *env) (err error) {
@@ -35,7 +36,7 @@ func (c *thumbnailCmd) Run(e *env) (err error) {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	if err := f.LoadTextures(e.ctx, nil); err != nil {
 		return err
 	}
@@ -74,17 +75,8 @@ func drawModel(ctx context.Context, engine render.Engine, m *scene.Model, width,
 	}
 	defer func() { _ = target.Close() }()
 	view := frame.DefaultView(snap.Bounds, float32(width)/float32(height))
-	for range thumbnailSamples {
-		stats, err := target.Render(snap, view)
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err != nil {
-			return nil, err
-		}
-		if stats.Converged {
-			break
-		}
+	if err := render.Still(ctx, target, snap, view, thumbnailPatience); err != nil {
+		return nil, err
 	}
 	img := image.NewNRGBA(image.Rect(0, 0, width, height))
 	target.RGBA(img.Pix)

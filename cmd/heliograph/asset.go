@@ -189,7 +189,7 @@ func (c *assetVerifyCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	if err := f.Verify(ctx); err != nil {
 		return err
 	}

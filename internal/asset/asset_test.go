@@ -60,7 +60,7 @@ func write(tb testing.TB, m *scene.Model, o asset.WriteOptions) (*asset.File, as
 func TestRealAssets(t *testing.T) {
 	for _, name := range []string{
 		"gltf/Fox/glTF-Binary/Fox.glb", "gltf/RecursiveSkeletons/glTF-Binary/RecursiveSkeletons.glb",
-		"gltf/TransmissionTest/glTF-Binary/TransmissionTest.glb", "gltf/InterpolationTest/glTF-Binary/InterpolationTest.glb",
+		"gltf/TextureTransformMultiTest/glTF-Binary/TextureTransformMultiTest.glb", "gltf/InterpolationTest/glTF-Binary/InterpolationTest.glb",
 		"gltf/MorphStressTest/glTF-Binary/MorphStressTest.glb", "scale/machine10k.glb",
 	} {
 		m := load(t, name)

@@ -149,7 +149,7 @@ func (w *writer) collisions(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer z.Close()
+	defer func() { _ = z.Close() }()
 	w.out.begin(secCollision)
 	for _, g := range w.unique {
 		if err := ctx.Err(); err != nil {

@@ -90,9 +90,18 @@ func (l layout) attributes() []int {
 		bits = append(bits, tangentBits+1, tangentBits)
 	}
 	if l.has(hasColors) {
-		bits = append(bits, 8, 8, 8, 8)
+		bits = append(bits, colorBits, colorBits, colorBits, colorBits)
 	}
 	return bits
+}
+
+// startOf is the number that the first one of an attribute's column differs from: opaque white makes columns of colours
+// without colour disappear.
+func startOf(bits int) uint32 {
+	if bits == colorBits {
+		return 1<<colorBits - 1
+	}
+	return 0
 }
 
 // zigzag puts the sign of a difference into its lowest bit, so that small ones have few bytes.
@@ -342,12 +351,12 @@ func directions(dst []uint32, clusters []pageCluster, us, vs []uint32, bitsU, bi
 
 // channel sums up one channel of the colours and adds it to every fourth word.
 func channel(dst []uint32, clusters []pageCluster, values []uint32, shift int) {
-	var v uint32
+	v := startOf(colorBits)
 	at := 0
 	for _, c := range clusters {
 		n := int(c.vertices)
 		for _, d := range values[:n] {
-			v = (v + d) & 0xff
+			v = (v + d) & (1<<colorBits - 1)
 			dst[at] |= v << shift
 			at += 4
 		}

@@ -43,6 +43,9 @@ type pageEncoder struct {
 func (e *pageEncoder) encode(l layout, groups []pageGroup) encodedPage {
 	e.tris.codes, e.tris.escapes = e.tris.codes[:0], e.tris.escapes[:0]
 	e.base, e.previous = [7]uint32{}, [8]uint32{}
+	for i, bits := range l.attributes() {
+		e.previous[i] = startOf(bits)
+	}
 	for i := range e.bases {
 		e.bases[i], e.grids[i] = e.bases[i][:0], e.grids[i][:0]
 	}

@@ -74,11 +74,11 @@ func (w *writer) geometry(ctx context.Context) error {
 
 // encode runs one encoder.
 func (p *pager) encode(ctx context.Context) error {
-	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderCRC(false))
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false))
 	if err != nil {
 		return err
 	}
-	defer z.Close()
+	defer func() { _ = z.Close() }()
 	e := pageEncoder{zstd: z}
 	for j := range p.work {
 		if ctx.Err() != nil {

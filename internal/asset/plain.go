@@ -45,7 +45,7 @@ func (w *writer) plain(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer z.Close()
+	defer func() { _ = z.Close() }()
 	w.out.begin(secPlain)
 	for _, g := range w.unique {
 		if g.kind != kindPlain {

@@ -77,6 +77,7 @@ const (
 	normalBits  = 12 // greatest error 0.06 degrees
 	tangentBits = 10 // 0.25 degrees; one further bit has the handedness
 	axisBits    = 16 // of cones
+	colorBits   = 8  // of each channel
 )
 
 // toOct maps a direction to the octahedron; directions without length are +Z.

@@ -270,7 +270,7 @@ func (t *tables) addNode(n *scene.Node) error {
 
 func (t *tables) addMetadata(d scene.Metadata) error {
 	var v encoder
-	kind := uint32(0)
+	var kind uint32
 	switch x := d.Value.(type) {
 	case string:
 		kind = metaString
