@@ -248,3 +248,17 @@ func TestProgress(t *testing.T) {
 		}
 	}
 }
+
+// TestFileCutShort truncates a file that is mapped: touching what is gone is an error, no crash.
+func TestFileCutShort(t *testing.T) {
+	f, _, path := write(t, mixed(), asset.WriteOptions{})
+	if err := os.Truncate(path, 4096); err != nil {
+		t.Skipf("the system does not let a file in use be cut: %v", err)
+	}
+	if err := f.Verify(t.Context()); err == nil {
+		t.Error("a file that was cut short verifies")
+	}
+	if _, err := asset.OpenFile(path); err == nil {
+		t.Error("a file that was cut short opens")
+	}
+}
