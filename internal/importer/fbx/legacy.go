@@ -144,6 +144,9 @@ func (b *builder) legacyLayers(s *surface) error {
 		if b.normals, err = b.layer(b.node, "Normals", "", 3); err != nil {
 			return err
 		}
+		if b.normals != nil && b.normals.count() == len(b.soup.Positions) {
+			b.normals.mapping = byPoint
+		}
 	}
 	if n := b.node.child("GeometryUVInfo"); n != nil && b.uvs[0] == nil {
 		// What is called "ByPolygon" here is by corner.

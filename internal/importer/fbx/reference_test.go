@@ -254,3 +254,91 @@ func sample(c scene.Channel, time float64) []float32 {
 	}
 	return v
 }
+
+// TestReferenceCorners compares normals and texture coordinates with those references that have them and are not bent.
+func TestReferenceCorners(t *testing.T) {
+	dir, compared := testassets.Path(t, "fbx/ufbx"), 0
+	for _, stem := range []string{
+		"blender_279_nested_meshes", "blender_282_suzanne_and_transform", "blender_293_instancing", "blender_340_mirrored_normals", "max7_cube_normals",
+		"max_geometry_transform_instances", "maya_cube", "maya_parented_cubes", "maya_pivots", "maya_post_rotate_order", "motionbuilder_cube",
+		"synthetic_direct_by_polygon", "synthetic_pre_post_rotate", "zbrush_d20_selection_set",
+	} {
+		o, err := importertest.File(t, obj.Open, filepath.Join(dir, stem+".obj"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files, err := filepath.Glob(filepath.Join(dir, stem+"_[5-7][0-9]00_*.fbx"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			m, err := importertest.File(t, Open, file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			axes := geom.Identity()
+			if n := m.Nodes[0]; n.Name == m.Name && n.Mesh < 0 && n.Parent < 0 {
+				axes = n.Local
+			}
+			unit := float32(parsed(t, file).settings.number("UnitScaleFactor", 1) / 100)
+			got := corners(m)
+			for _, want := range corners(o) {
+				want.at, want.normal = axes.Point(want.at).Mul(unit), axes.Dir(want.normal)
+				if !found(got, want, 1e-4*m.Bounds.Size().Len(), stem != "max7_cube_normals") { // whose reference has other UVs
+					t.Errorf("%s: there is no %+v", filepath.Base(file), want)
+					break
+				}
+			}
+		}
+		compared += len(files)
+	}
+	if compared < 30 {
+		t.Errorf("%d files were compared", compared)
+	}
+}
+
+type corner struct {
+	at, normal geom.Vec3
+	uv         geom.Vec2
+}
+
+func found(list []corner, want corner, near float32, uvs bool) bool {
+	for _, c := range list {
+		if x := c.at[0] - want.at[0]; x > near || x < -near {
+			continue
+		}
+		du, dv := float64(c.uv[0]-want.uv[0]), float64(c.uv[1]-want.uv[1])
+		if c.at.Sub(want.at).Len() < near && c.normal.Dot(want.normal) > 0.99 && (!uvs || math.Hypot(du, dv) < 1e-3) {
+			return true
+		}
+	}
+	return false
+}
+
+// corners are all vertices of a model at rest, in its space.
+func corners(m *scene.Model) []corner {
+	var out []corner
+	world := make([]geom.Mat4, len(m.Nodes))
+	for i, n := range m.Nodes { // parents come first
+		if world[i] = n.Local; n.Parent >= 0 {
+			world[i] = world[n.Parent].Mul(n.Local)
+		}
+		if n.Mesh < 0 {
+			continue
+		}
+		back, _ := world[i].Inverse()
+		for _, p := range m.Meshes[n.Mesh].Primitives {
+			for v, at := range p.Positions {
+				c := corner{at: world[i].Point(at)}
+				for k := range c.normal { // the inverse, transposed
+					c.normal[k] = geom.Vec3{back[4*k], back[4*k+1], back[4*k+2]}.Dot(p.Normals[v])
+				}
+				if c.normal = c.normal.Normalize(); p.UV0 != nil {
+					c.uv = p.UV0[v]
+				}
+				out = append(out, c)
+			}
+		}
+	}
+	return out
+}
