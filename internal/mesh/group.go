@@ -38,6 +38,7 @@ type product struct {
 	derived   []derivedVertex
 	colors    []geom.Vec4
 	witnesses []witness
+	moved     int // positions that are new
 }
 
 // group makes the group of some clusters of the level. The last level's groups are replaced by nothing.
@@ -139,6 +140,7 @@ func (w *worker) bound(clusters []uint32, m *Mesh) Group {
 // below floor.
 func (w *worker) replace(r *product, floor float32) float32 {
 	q := &w.patch
+	r.moved = w.simplify.settle()
 	w.cents, w.live = w.cents[:0], w.live[:0]
 	w.runOf = sized(w.runOf, len(q.tris))
 	for t, tri := range q.tris {
@@ -182,7 +184,7 @@ func (w *worker) output(r *product) {
 				w.number[v] = q.src[v]
 				if s.changed[v] {
 					w.number[v] = h.vertices + uint32(len(r.derived))
-					d := derivedVertex{src: q.src[v]}
+					d := derivedVertex{src: q.src[v], position: q.ids[q.at[v]], pos: q.prim.Positions[v]}
 					if q.prim.Normals != nil {
 						d.normal = q.prim.Normals[v]
 					}

@@ -44,7 +44,7 @@ func (g *grouper) index(cs []centroid) {
 	for i, c := range cs {
 		s := &g.l.clusters[c.tri]
 		for _, id := range g.l.tris[3*s.first : 3*(s.first+s.count)] {
-			p, known := g.positions.put(g.h.welded[g.l.source(g.h, id)], uint32(len(g.heads)))
+			p, known := g.positions.put(g.l.position(g.h, id), uint32(len(g.heads)))
 			if !known {
 				g.heads = append(g.heads, none)
 			}

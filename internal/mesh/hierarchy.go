@@ -67,7 +67,7 @@ type hierarchy struct {
 	progress func(float64)
 
 	vertices uint32   // of p
-	welded   []uint32 // vertex -> position
+	welded   []uint32 // vertex of p -> position
 	owners   []uint32 // position -> group that uses it, plus 1, with sharedBit where others do too
 	spheres  []sphere // groups so far
 	errors   []float32
@@ -79,13 +79,16 @@ type hierarchy struct {
 
 const sharedBit = 1 << 31
 
+// newBit marks a position that a group has made, counted from 0 in the group; commit gives it its number.
+const newBit = 1 << 31
+
 type sphere struct {
 	center geom.Vec3
 	radius float32
 }
 
 // level is all that is left to be drawn at one level. Vertices are those of the source, or, from the number of those on,
-// copies of them with a normal and a colour of their own.
+// copies of them with a place, a normal and a colour of their own.
 type level struct {
 	clusters  []span
 	tris      []uint32 // three vertices a triangle
@@ -95,8 +98,9 @@ type level struct {
 }
 
 type derivedVertex struct {
-	src    uint32
-	normal geom.Vec3
+	src         uint32
+	position    uint32 // as welded; one of its own if it was moved
+	pos, normal geom.Vec3
 }
 
 // span is a cluster of a level.
@@ -121,12 +125,12 @@ func newHierarchy(p *scene.Primitive, o HierarchyOptions, sink func(Group, *Mesh
 	return h
 }
 
-// source is the source's vertex behind vertex id of l.
-func (l *level) source(h *hierarchy, id uint32) uint32 {
+// position is the welded position of vertex id of l.
+func (l *level) position(h *hierarchy, id uint32) uint32 {
 	if id < h.vertices {
-		return id
+		return h.welded[id]
 	}
-	return l.derived[id-h.vertices].src
+	return l.derived[id-h.vertices].position
 }
 
 // simplifyLevel hands out the groups of l and returns the level above; nothing is above the last level.
@@ -178,9 +182,23 @@ func (h *hierarchy) commit(next *level, r *product) error {
 		}
 		next.tris = append(next.tris, id)
 	}
-	next.derived = append(next.derived, r.derived...)
+	positions := uint32(len(h.owners))
+	for _, d := range r.derived {
+		if d.position&newBit != 0 {
+			d.position = d.position&^newBit + positions
+		}
+		next.derived = append(next.derived, d)
+	}
 	next.colors = append(next.colors, r.colors...)
-	next.witnesses = append(next.witnesses, r.witnesses...)
+	for _, w := range r.witnesses {
+		if w.at&newBit != 0 {
+			w.at = w.at&^newBit + positions
+		}
+		next.witnesses = append(next.witnesses, w)
+	}
+	for range r.moved {
+		h.owners = append(h.owners, 0)
+	}
 	return nil
 }
 

@@ -210,7 +210,7 @@ func (h *hierarchy) own(ctx context.Context, l *level, groups [][]uint32, base u
 			for _, c := range groups[g] {
 				s := &l.clusters[c]
 				for _, id := range l.tris[3*s.first : 3*(s.first+s.count)] {
-					h.ownPosition(h.welded[l.source(h, id)], mine, base)
+					h.ownPosition(l.position(h, id), mine, base)
 				}
 			}
 		}

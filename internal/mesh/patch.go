@@ -15,8 +15,9 @@ type patch struct {
 	src  []uint32        // of each vertex, in the source primitive
 	at   []uint32        // of each vertex, its position
 	ids  []uint32        // of each position, as welded
+	from *scene.Primitive
 
-	derived []bool // of each vertex: it has another normal or colour than the source's
+	derived []bool // of each vertex: it differs from the source's
 
 	vertices, positions idTable
 }
@@ -24,6 +25,7 @@ type patch struct {
 // reset empties the patch and gives it the attributes that from has.
 func (q *patch) reset(from *scene.Primitive, tangents []geom.Vec4, triangles int) {
 	p := &q.prim
+	q.from = from
 	p.Positions = p.Positions[:0]
 	p.Normals = emptied(p.Normals, from.Normals != nil)
 	p.Tangents = emptied(p.Tangents, tangents != nil)
@@ -62,13 +64,32 @@ func (q *patch) add(h *hierarchy, l *level, tri []uint32) {
 // vertex appends vertex id of the level.
 func (q *patch) vertex(h *hierarchy, l *level, id uint32) {
 	p, from := &q.prim, h.p
-	src := l.source(h, id)
-	at, known := q.positions.put(h.welded[src], uint32(len(q.ids)))
+	position := l.position(h, id)
+	at, known := q.positions.put(position, uint32(len(q.ids)))
 	if !known {
-		q.ids = append(q.ids, h.welded[src])
+		q.ids = append(q.ids, position)
 	}
-	q.src, q.at, q.derived = append(q.src, src), append(q.at, at), append(q.derived, id >= h.vertices)
-	p.Positions = append(p.Positions, from.Positions[src])
+	src, derived := id, id >= h.vertices
+	if derived {
+		d := &l.derived[id-h.vertices]
+		src = d.src
+		p.Positions = append(p.Positions, d.pos)
+		if p.Normals != nil {
+			p.Normals = append(p.Normals, d.normal)
+		}
+		if p.Colors != nil {
+			p.Colors = append(p.Colors, l.colors[id-h.vertices])
+		}
+	} else {
+		p.Positions = append(p.Positions, from.Positions[src])
+		if p.Normals != nil {
+			p.Normals = append(p.Normals, saneNormal(from.Normals[src]))
+		}
+		if p.Colors != nil {
+			c := from.Colors[src]
+			p.Colors = append(p.Colors, geom.Vec4{clamp(c[0], 0, 1), clamp(c[1], 0, 1), clamp(c[2], 0, 1), clamp(c[3], 0, 1)})
+		}
+	}
 	if p.UV0 != nil {
 		p.UV0 = append(p.UV0, geom.Vec2{finiteOr0(from.UV0[src][0]), finiteOr0(from.UV0[src][1])})
 	}
@@ -78,22 +99,7 @@ func (q *patch) vertex(h *hierarchy, l *level, id uint32) {
 	if p.Tangents != nil {
 		p.Tangents = append(p.Tangents, h.tangents[src])
 	}
-	if d := id - h.vertices; id >= h.vertices {
-		if p.Normals != nil {
-			p.Normals = append(p.Normals, l.derived[d].normal)
-		}
-		if p.Colors != nil {
-			p.Colors = append(p.Colors, l.colors[d])
-		}
-		return
-	}
-	if p.Normals != nil {
-		p.Normals = append(p.Normals, saneNormal(from.Normals[src]))
-	}
-	if p.Colors != nil {
-		c := from.Colors[src]
-		p.Colors = append(p.Colors, geom.Vec4{clamp(c[0], 0, 1), clamp(c[1], 0, 1), clamp(c[2], 0, 1), clamp(c[3], 0, 1)})
-	}
+	q.src, q.at, q.derived = append(q.src, src), append(q.at, at), append(q.derived, derived)
 }
 
 // saneNormal is n, or zero where n is no direction.

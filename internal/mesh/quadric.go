@@ -41,6 +41,18 @@ func (q *quadric) at(p geom.Vec3) float64 {
 	return math.Abs(x*(q.xx*x+2*(q.xy*y+q.xz*z+q.x)) + y*(q.yy*y+2*(q.yz*z+q.y)) + z*(q.zz*z+2*q.z) + q.c)
 }
 
+// along is the step from p in direction n to the least sum.
+func (q *quadric) along(p, n geom.Vec3) (float32, bool) {
+	x, y, z := float64(p[0]), float64(p[1]), float64(p[2])
+	a, b, c := float64(n[0]), float64(n[1]), float64(n[2])
+	slope := a*(q.xx*x+q.xy*y+q.xz*z+q.x) + b*(q.xy*x+q.yy*y+q.yz*z+q.y) + c*(q.xz*x+q.yz*y+q.zz*z+q.z)
+	bend := a*(q.xx*a+2*(q.xy*b+q.xz*c)) + b*(q.yy*b+2*q.yz*c) + c*q.zz*c
+	if !(bend > 1e-12*q.weight) {
+		return 0, false
+	}
+	return float32(-slope / bend), true
+}
+
 // collapse is a queued collapse of an edge; to == pruneTo prunes the component from.
 type collapse struct {
 	cost     float32 // when it was queued; it may have grown since

@@ -45,6 +45,7 @@ type simplifier struct {
 	quadrics   []quadric
 	own        []float64 // positions: their quadrics where they are
 	rim        []uint32  // positions: zero if the triangles around it close a ring of one vertex
+	grown      []bool    // positions: others have collapsed onto them
 	into       []uint32  // positions: where they went, themselves while they are there
 	queue      collapseQueue
 	seen       []uint32 // positions, by round
@@ -53,7 +54,7 @@ type simplifier struct {
 	targets    []uint32
 
 	weight  []float32 // vertices: surface that the attributes stand for
-	changed []bool    // vertices: normal or colour is no longer the one it came with
+	changed []bool    // vertices: they differ from the source's
 	gone    []sample
 	parts   components
 	worst   float32 // greatest cost of a collapse
@@ -121,7 +122,8 @@ func (s *simplifier) begin(q *patch, locked func(uint32) bool) {
 	s.next = sized(s.next, 3*len(q.tris))
 	s.locked, s.into, s.seen = sized(s.locked, n), sized(s.into, n), sized(s.seen, n)
 	s.quadrics, s.own, s.rim = sized(s.quadrics, n), sized(s.own, n), sized(s.rim, n)
-	s.weight, s.changed = sized(s.weight, nv), sized(s.changed, nv)
+	s.weight, s.changed, s.grown = sized(s.weight, nv), sized(s.changed, nv), sized(s.grown, n)
+	clear(s.grown)
 	clear(s.seen)
 	clear(s.quadrics)
 	clear(s.own)
@@ -438,7 +440,7 @@ func (s *simplifier) collapse(v, w uint32) {
 		m := &s.moved[i]
 		s.spread(m)
 		near := [3]uint32{m.to, m.near[0], m.near[1]}[greatest(m.bary)]
-		s.gone = append(s.gone, sample{s.look.at(m.from, extent), s.pos[v], s.at[near], s.src[m.from]})
+		s.remember(m.from, s.at[near], extent)
 	}
 	for c := s.head[v]; c != none; c = s.next[c] {
 		tri := &s.tris[c/3]
@@ -462,7 +464,8 @@ func (s *simplifier) collapse(v, w uint32) {
 		s.next[s.tail[w]] = s.head[v]
 	}
 	s.tail[w] = s.tail[v]
-	s.head[v], s.into[v] = none, w
+	s.head[v], s.into[v], s.grown[w] = none, w, true
+	s.rim[w] |= s.rim[v]
 }
 
 // tidy drops the dead corners from p's list, and marks p and its neighbours as seen in a new round.
@@ -518,6 +521,90 @@ func (s *simplifier) spread(m *wedgeMove) {
 			}
 		}
 	}
+}
+
+// remember makes a sample of the source's vertex behind x.
+func (s *simplifier) remember(x, position uint32, extent float32) {
+	src := s.src[x]
+	s.gone = append(s.gone, sample{s.look.at(x, extent), s.local(s.from.Positions[src]), position, src})
+}
+
+// settle moves every vertex that others have collapsed onto along its normal to where it is nearest to the planes of all of
+// them, which balances what sticks out on either side. It returns the number of positions moved, which get new numbers. Seams,
+// borders and edges stay: there the planes do not agree on a normal.
+func (s *simplifier) settle() (moved int) {
+	for p := range uint32(len(s.head)) {
+		if !s.grown[p] || s.rim[p] != 0 || s.locked[p] {
+			continue
+		}
+		v, n, ok := s.fan(p)
+		if !ok {
+			continue
+		}
+		q := &s.quadrics[p]
+		d, ok := q.along(s.pos[p], n)
+		if !ok {
+			continue
+		}
+		// A step of more than the star's size means that the planes are nearly parallel to n.
+		if limit := sqrt32(s.weight[v]) / 2; !(d < limit && d > -limit) {
+			continue
+		}
+		from := s.pos[p]
+		to := from.Add(n.Mul(d))
+		if s.turns(p, to) {
+			continue
+		}
+		var x geom.Vec3
+		for k := range 3 {
+			x[k] = float32(float64(s.center[k]) + float64(to[k])*float64(s.size))
+		}
+		s.prim.Positions[v], s.pos[p], s.changed[v] = x, s.local(x), true
+		s.ids[p] = uint32(moved) | newBit
+		moved++
+		s.remember(v, p, sqrt32(s.weight[v]))
+	}
+	return moved
+}
+
+// fan returns the one vertex at p and the mean normal of its triangles; it is not ok if there are several.
+func (s *simplifier) fan(p uint32) (v uint32, n geom.Vec3, ok bool) {
+	v = none
+	for c := s.head[p]; c != none; c = s.next[c] {
+		tri := &s.tris[c/3]
+		if tri[0] == none {
+			continue
+		}
+		if k := c % 3; v == none {
+			v = tri[k]
+		} else if tri[k] != v {
+			return 0, n, false
+		}
+		a := s.pos[s.at[tri[0]]]
+		n = n.Add(s.pos[s.at[tri[1]]].Sub(a).Cross(s.pos[s.at[tri[2]]].Sub(a)))
+	}
+	l := n.Len()
+	if v == none || !(l > 0) {
+		return 0, n, false
+	}
+	return v, n.Mul(1 / l), true
+}
+
+// turns reports whether a triangle at p would tilt by much if p moved.
+func (s *simplifier) turns(p uint32, to geom.Vec3) bool {
+	for c := s.head[p]; c != none; c = s.next[c] {
+		tri := &s.tris[c/3]
+		if tri[0] == none {
+			continue
+		}
+		a, b := s.pos[s.at[tri[after[c%3]]]], s.pos[s.at[tri[before[c%3]]]]
+		e := b.Sub(a)
+		old, n := e.Cross(s.pos[p].Sub(a)), e.Cross(to.Sub(a))
+		if d := old.Dot(n); d <= 0 || d*d < 0.5*old.Dot(old)*n.Dot(n) {
+			return true
+		}
+	}
+	return false
 }
 
 // unify makes one of the vertices at a position that look the same but for what the collapses have cost anyway. What was
