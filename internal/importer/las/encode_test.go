@@ -293,6 +293,21 @@ func TestChunks(t *testing.T) {
 			t.Fatalf("%s: %d chunks, %v", name, len(list), err)
 		}
 	}
+	// A table at the end, and no table at all.
+	data := laz(5, items5, false, 50, 9)
+	start := binary.LittleEndian.Uint32(data[96:])
+	streamed := append(slices.Clone(data), data[start:start+8]...)
+	binary.LittleEndian.PutUint64(streamed[start:], math.MaxUint64)
+	if m := mustRead(t, streamed); m.Points != 59 {
+		t.Errorf("with its table at the end: %d points", m.Points)
+	}
+	one := laz(5, items5, false, 50)
+	binary.LittleEndian.PutUint16(one[start-uint32(34+6*len(items5)):], compressorOneChunk)
+	one = slices.Delete(one, int(start), int(start)+8)
+	got, want := mustRead(t, one), mustRead(t, laz(5, items5, false, 50))
+	if !slices.Equal(got.Meshes[0].Primitives[0].Positions, want.Meshes[0].Primitives[0].Positions) {
+		t.Error("without chunks the points differ")
+	}
 	broken := laz(7, items7, false, 40)
 	_, err := importertest.Text(t, Open, "a.laz", string(broken[:len(broken)-3000])+string(broken[len(broken)-20:]))
 	importertest.WantError(t, err, "")
