@@ -55,6 +55,18 @@ func write(tb testing.TB, m *scene.Model, o asset.WriteOptions) (*asset.File, as
 	return f, sum, path
 }
 
+// tryWrite is the error of writing a model.
+func tryWrite(tb testing.TB, m *scene.Model) error {
+	tb.Helper()
+	file, err := os.Create(filepath.Join(tb.TempDir(), "model"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer file.Close()
+	_, err = asset.Write(tb.Context(), file, m, asset.WriteOptions{})
+	return err
+}
+
 // TestRealAssets writes models of real files and wants them back: all but geometry and textures the same, those by count and
 // size.
 func TestRealAssets(t *testing.T) {

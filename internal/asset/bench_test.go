@@ -11,9 +11,9 @@ import (
 	"github.com/heliograph/heliograph/internal/mesh"
 )
 
-// BenchmarkReadPage decodes all pages of a scan of a million triangles, on one thread.
+// BenchmarkReadPage decodes all pages of a shape with positions and normals, on one thread.
 func BenchmarkReadPage(b *testing.B) {
-	f, sum, _ := write(b, modelOf(bumpySphere(500, 1, false)), asset.WriteOptions{})
+	f, sum, _ := write(b, modelOf(bumpySphere(200, 1, false)), asset.WriteOptions{})
 	b.Logf("%.2f bytes a triangle, %.2f before compression",
 		float64(sum.PageBytes)/float64(sum.Triangles), float64(sum.RawPageBytes)/float64(sum.Triangles))
 	room := make([]mesh.Page, len(f.Pages()))

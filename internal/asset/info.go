@@ -2,9 +2,9 @@ package asset
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/heliograph/heliograph/internal/bcn"
+	"github.com/heliograph/heliograph/internal/geom"
 )
 
 // Info describes the asset.
@@ -67,8 +67,8 @@ func (f *File) Info() Info {
 		}
 		i.Textures = append(i.Textures, t)
 	}
-	if m.Bounds.IsEmpty() || math.IsInf(float64(m.Bounds.Max[0]), 0) { // JSON has no infinity
-		i.Bounds.Min, i.Bounds.Max = [3]float32{}, [3]float32{}
+	if m.Bounds.IsEmpty() || !finite(m.Bounds.Min[:]...) || !finite(m.Bounds.Max[:]...) {
+		i.Bounds = geom.AABB{} // JSON has no other numbers
 	}
 	return i
 }

@@ -91,10 +91,10 @@ func damaged(format string, args ...any) error {
 	return fmt.Errorf("asset: damaged file: "+format, args...)
 }
 
-// finite reports whether all values are numbers of a size with which one can compute: squares must not overflow.
+// finite reports whether all values are numbers.
 func finite(vs ...float32) bool {
 	for _, v := range vs {
-		if !(math.Abs(float64(v)) < 1e18) {
+		if !(math.Abs(float64(v)) <= math.MaxFloat32) {
 			return false
 		}
 	}

@@ -171,7 +171,7 @@ func (w *writer) plan() error {
 			case p.Deforms():
 				g.kind = kindPlain
 			case p.IsPoints:
-				g.kind = kindPoints
+				g.kind, g.layout = kindPoints, isPoints
 			}
 			key := identity(g)
 			id, ok := known[key]
@@ -204,12 +204,22 @@ func measure(m *scene.Mesh) geom.AABB {
 	box := geom.Empty()
 	for i := range m.Primitives {
 		for _, v := range m.Primitives[i].Positions {
-			if finite(v[:]...) {
+			if usable(v) {
 				box = box.Extend(v)
 			}
 		}
 	}
 	return box
+}
+
+// usable reports whether mesh keeps a vertex.
+func usable(v geom.Vec3) bool {
+	for _, c := range v {
+		if !(math.Abs(float64(c)) < math.MaxFloat32/4) {
+			return false
+		}
+	}
+	return true
 }
 
 // identity is equal for primitives that are stored as the same geometry.
@@ -270,7 +280,7 @@ func (w *writer) records() {
 	for _, g := range w.unique {
 		for i := range g.groups {
 			// Quantised vertices may lie one step outside of the sphere.
-			g.groups[i].Radius = nextUp(g.groups[i].Radius + step(g.frame.position))
+			g.groups[i].Radius = bounded(nextUp(g.groups[i].Radius + step(g.frame.position)))
 			r := &g.groups[i]
 			e := &w.t.of[secGroups]
 			e.vec3(r.Center)
@@ -281,7 +291,7 @@ func (w *writer) records() {
 		for _, n := range nodes {
 			e := &w.t.of[secHierarchy]
 			e.vec3(n.Center)
-			e.f32(n.Radius, n.Error)
+			e.f32(bounded(n.Radius), n.Error)
 			count := n.Count
 			if n.Leaf {
 				count |= 1 << 31
@@ -327,6 +337,9 @@ func (w *writer) info() error {
 	w.t.of[secInfo].b = b
 	return nil
 }
+
+// bounded is a radius that a reader takes, if the shape is as large as float32 can tell.
+func bounded(r float32) float32 { return min(r, math.MaxFloat32) }
 
 // isRoot reports that nothing replaces the group.
 func isRoot(g mesh.Group) bool { return math.IsInf(float64(g.Error), 1) }
