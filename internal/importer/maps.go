@@ -37,16 +37,31 @@ func (t *Textures) Combine(name string, a, b *image.NRGBA, f func(a, b [4]uint8)
 
 // Opaque returns an image without its alpha, which formats other than glTF give no meaning unless they say so.
 func (t *Textures) Opaque(name string, im *image.NRGBA) *image.NRGBA {
-	if im.Opaque() {
+	if t.IsOpaque(im) {
 		return im
 	}
 	return t.Combine(name+" without alpha", im, nil, func(a, _ [4]uint8) [4]uint8 { return [4]uint8{a[0], a[1], a[2], 255} })
 }
 
+// IsOpaque reports whether no texel of an image is transparent. It looks at each image once.
+func (t *Textures) IsOpaque(im *image.NRGBA) bool {
+	opaque, ok := t.opaque[im]
+	if !ok {
+		opaque = im.Opaque()
+		t.opaque[im] = opaque
+	}
+	return opaque
+}
+
 // Bump returns the normal map of a bump map, and the scale of its normals. A grey one holds heights, and a map is derived
 // from it; many programs give a normal map for a bump map.
 func (t *Textures) Bump(name string, im *image.NRGBA, multiplier float32) (*image.NRGBA, float32) {
-	if !grey(im) {
+	heights, ok := t.grey[im]
+	if !ok {
+		heights = grey(im)
+		t.grey[im] = heights
+	}
+	if !heights {
 		return im, multiplier
 	}
 	name = fmt.Sprintf("%s as normals, %g", name, multiplier)

@@ -25,11 +25,16 @@ type Textures struct {
 	images   map[string]*image.NRGBA
 	absent   map[string]bool // names that lead to no file
 	missing  []scene.MissingTexture
+	opaque   map[*image.NRGBA]bool // what is known of images that many materials share
+	grey     map[*image.NRGBA]bool
 }
 
 // NewTextures returns a loader for a model whose main file has so many bytes.
 func NewTextures(src Source, opts Options, input int64, w *Warnings) *Textures {
-	t := &Textures{src: src, left: opts.Memory() - input, warnings: w, images: map[string]*image.NRGBA{}, absent: map[string]bool{}}
+	t := &Textures{
+		src: src, left: opts.Memory() - input, warnings: w, images: map[string]*image.NRGBA{}, absent: map[string]bool{},
+		opaque: map[*image.NRGBA]bool{}, grey: map[*image.NRGBA]bool{},
+	}
 	t.budget.Set(ImageBudget(opts.Memory(), input))
 	return t
 }

@@ -14,6 +14,8 @@ const (
 	maxAllSamples = 4 << 20 // of a model
 )
 
+const tooLong = "Animations are too long to be kept in full."
+
 // frameRate is how often a second curves are sampled where they are no straight lines: at the frames of the file, as far as
 // its TimeMode (FbxTime::EMode) is a usual one.
 func (l *loader) frameRate() float64 {
@@ -355,8 +357,8 @@ func (l *loader) animate(a *scene.Animation, t *take, i int) error {
 		return err
 	}
 	var curves []*curve
-	curved := false
-	for k, steps := i, 0; k >= 0 && steps < deepest; k, steps = l.placed[k].parent, steps+1 {
+	curved, depth := false, 0
+	for k := i; k >= 0 && depth < deepest; k, depth = l.placed[k].parent, depth+1 {
 		if move := t.moves[l.placed[k].object]; move != nil {
 			for c := range move.curves() {
 				curves = append(curves, c)
@@ -376,6 +378,10 @@ func (l *loader) animate(a *scene.Animation, t *take, i int) error {
 	times, err := l.times(t, curves, curved)
 	if err != nil || len(times) == 0 {
 		return err
+	}
+	if l.samples += len(times) * depth; l.samples > maxAllSamples { // each is as much work as it has models above
+		l.warnings.Add(tooLong)
+		return nil
 	}
 	ch := [3]scene.Channel{
 		{Node: m.node, Path: scene.PathTranslation}, {Node: m.node, Path: scene.PathRotation}, {Node: m.node, Path: scene.PathScale},
@@ -477,7 +483,7 @@ func (l *loader) times(t *take, curves []*curve, curved bool) ([]int64, error) {
 	times = slices.Compact(times)
 	l.samples += len(times)
 	if l.samples > maxAllSamples {
-		l.warnings.Add("Animations are too long to be kept in full.")
+		l.warnings.Add(tooLong)
 		return nil, nil
 	}
 	return times, l.budget.Take(100 * int64(len(times)))
@@ -507,7 +513,7 @@ func (l *loader) animateMorphs(a *scene.Animation, t *take, m *placed) error {
 		return err
 	}
 	if l.samples += len(times) * len(of); l.samples > maxAllSamples {
-		l.warnings.Add("Animations are too long to be kept in full.")
+		l.warnings.Add(tooLong)
 		return nil
 	}
 	c := scene.Channel{Node: m.node, Path: scene.PathWeights, Times: t.seconds(times)}

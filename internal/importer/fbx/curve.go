@@ -43,6 +43,9 @@ const (
 
 // readCurve reads an AnimationCurve of version 7.
 func (l *loader) readCurve(n *node) (*curve, error) {
+	if c := l.curves[n]; c != nil {
+		return c, nil
+	}
 	times, err := array[int64](l.file, n.child("KeyTime"))
 	if err != nil {
 		return nil, err
@@ -95,6 +98,7 @@ func (l *loader) readCurve(n *node) (*curve, error) {
 		c.keys = append(c.keys, k)
 	}
 	c.finish()
+	l.curves[n] = c
 	return c, nil
 }
 

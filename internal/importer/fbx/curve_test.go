@@ -12,7 +12,7 @@ import (
 func curveOf(t *testing.T, name string) *curve {
 	t.Helper()
 	d := parsed(t, testassets.Path(t, "fbx/ufbx/"+name))
-	l := &loader{document: d, unit: 1, model: &scene.Model{}}
+	l := &loader{document: d, unit: 1, model: &scene.Model{}, curves: map[*node]*curve{}}
 	if err := l.place(-1); err != nil {
 		t.Fatal(err)
 	}

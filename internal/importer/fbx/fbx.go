@@ -9,6 +9,7 @@ package fbx
 
 import (
 	"context"
+	"image"
 	"io"
 	"strconv"
 
@@ -38,12 +39,15 @@ type loader struct {
 	meshes   map[string]int // what makes a mesh -> its index into Model.Meshes
 
 	textures  *importer.Textures
+	images    map[*object]*image.NRGBA // that textures hold within the file
 	made      map[textureKey]*scene.Texture
-	materials map[string]*scene.Material // by what makes them
+	modes     map[*image.NRGBA]scene.AlphaMode // of images with an opacity
+	materials map[string]*scene.Material       // by what makes them
 
 	cut     importer.Triangulator
 	drawn   int64 // triangles, once per instance
-	samples int   // of all channels of animations
+	curves  map[*node]*curve
+	samples int // of all channels of animations
 }
 
 func read(ctx context.Context, in *importer.Stream, src importer.Source, opts importer.Options) (*scene.Model, error) {
@@ -67,6 +71,7 @@ func read(ctx context.Context, in *importer.Stream, src importer.Source, opts im
 	l := &loader{
 		document: d, ctx: ctx, opts: opts, model: &scene.Model{Name: src.ModelName()},
 		surfaces: map[surfaceKey]*surface{}, meshes: map[string]int{},
+		images: map[*object]*image.NRGBA{}, modes: map[*image.NRGBA]scene.AlphaMode{}, curves: map[*node]*curve{},
 		made: map[textureKey]*scene.Texture{}, materials: map[string]*scene.Material{},
 	}
 	l.textures = importer.NewTextures(src, opts, in.Size, &l.warnings)

@@ -199,7 +199,7 @@ func (x *surfaceMaterial) phongMaps(p importer.Phong, diffuse, specular *mapped)
 	if at == nil {
 		at = specular
 	}
-	decode := decodeTable()
+	decode, encode := decodeTable(), encodeTable()
 	factor := float32(max(0, x.props.number("DiffuseFactor", 1)))
 	shine := float32(max(0, x.props.number("SpecularFactor", 1)))
 	key += fmt.Sprint(" ", factor, " ", shine)
@@ -217,7 +217,11 @@ func (x *surfaceMaterial) phongMaps(p importer.Phong, diffuse, specular *mapped)
 	}
 	colors := x.textures.Combine("colours of "+key, d, s, func(a, b [4]uint8) [4]uint8 {
 		c, _, _ := texel(a, b)
-		return [4]uint8{encode(c[0]), encode(c[1]), encode(c[2]), a[3]}
+		out := [4]uint8{3: a[3]}
+		for k, v := range c { // from 0 to 1
+			out[k] = encode[int(v*encodeSteps+0.5)]
+		}
+		return out
 	})
 	packed := x.textures.Combine("metals of "+key, d, s, func(a, b [4]uint8) [4]uint8 {
 		_, metallic, roughness := texel(a, b)
@@ -238,15 +242,21 @@ func decodeTable() (t [256]float32) {
 	return t
 }
 
-// encode is an sRGB byte of a linear value.
-func encode(v float32) uint8 {
-	switch {
-	case !(v > 0):
-		return 0
-	case v <= 0.0031308:
-		return uint8(255*12.92*v + 0.5)
+// encodeSteps is so many that a step is less than one sRGB byte.
+const encodeSteps = 1<<12 - 1
+
+// encodeTable has the sRGB byte of each linear value from 0 to 1, in steps.
+func encodeTable() *[encodeSteps + 1]uint8 {
+	t := new([encodeSteps + 1]uint8)
+	for i := range t {
+		v := float64(i) / encodeSteps
+		if v <= 0.0031308 {
+			t[i] = uint8(255*12.92*v + 0.5)
+		} else {
+			t[i] = uint8(255*(1.055*math.Pow(v, 1/2.4)-0.055) + 0.5)
+		}
 	}
-	return uint8(min(255, 255*(1.055*math.Pow(float64(v), 1/2.4)-0.055)+0.5))
+	return t
 }
 
 // transparency sets alpha: Opacity, else by TransparentColor, else by TransparencyFactor. SDKs since 2011 multiply the latter.
@@ -291,7 +301,7 @@ func (x *surfaceMaterial) opacity(m *scene.Material, alpha float64, opacity *map
 	if color != nil {
 		at, base, key = color, color.image, key+" of "+color.key
 	}
-	fromAlpha, soft := !opacity.image.Opaque(), 0
+	fromAlpha := !x.textures.IsOpaque(opacity.image)
 	joined := x.textures.Combine(key, base, opacity.image, func(a, b [4]uint8) [4]uint8 {
 		v := b[3]
 		if !fromAlpha {
@@ -304,13 +314,25 @@ func (x *surfaceMaterial) opacity(m *scene.Material, alpha float64, opacity *map
 	if joined == nil {
 		return
 	}
-	for i := 3; i < len(joined.Pix); i += 4 {
-		if a := joined.Pix[i]; a > 16 && a < 239 {
+	m.BaseColorTex, m.Alpha = x.ref(at, joined), x.alphaMode(joined)
+}
+
+// alphaMode is how an image with an opacity is drawn: masked, which needs no sorting, unless more of it than the rims of leaves
+// and grids lets half of the light through.
+func (l *loader) alphaMode(im *image.NRGBA) scene.AlphaMode {
+	mode, ok := l.modes[im]
+	if ok {
+		return mode
+	}
+	soft := 0
+	for i := 3; i < len(im.Pix); i += 4 {
+		if a := im.Pix[i]; a > 16 && a < 239 {
 			soft++
 		}
 	}
-	m.BaseColorTex = x.ref(at, joined)
-	if m.Alpha = scene.AlphaMask; soft > len(joined.Pix)/4/8 { // more than the rims of leaves and grids
-		m.Alpha = scene.AlphaBlend
+	if mode = scene.AlphaMask; soft > len(im.Pix)/4/8 {
+		mode = scene.AlphaBlend
 	}
+	l.modes[im] = mode
+	return mode
 }

@@ -99,7 +99,7 @@ func compare(t *testing.T, file, ref, stem string, frame float64) {
 		unit = float32(d.settings.number("UnitScaleFactor", 1) / 100)
 	}
 	if frame >= 0 {
-		l := &loader{document: d}
+		l := &loader{document: d, curves: map[*node]*curve{}}
 		takes, err := l.takesOf()
 		if err != nil {
 			t.Fatal(err)
@@ -259,7 +259,8 @@ func sample(c scene.Channel, time float64) []float32 {
 func TestReferenceCorners(t *testing.T) {
 	dir, compared := testassets.Path(t, "fbx/ufbx"), 0
 	for _, stem := range []string{
-		"blender_279_nested_meshes", "blender_282_suzanne_and_transform", "blender_293_instancing", "blender_340_mirrored_normals", "max7_cube_normals",
+		"blender_279_nested_meshes", "blender_282_suzanne_and_transform", "blender_293_instancing", "blender_340_mirrored_normals",
+		"max7_cube_normals",
 		"max_geometry_transform_instances", "maya_cube", "maya_parented_cubes", "maya_pivots", "maya_post_rotate_order", "motionbuilder_cube",
 		"synthetic_direct_by_polygon", "synthetic_pre_post_rotate", "zbrush_d20_selection_set",
 	} {

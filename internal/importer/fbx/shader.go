@@ -301,7 +301,7 @@ func (s *shader) alpha(m *scene.Material, color *mapped) {
 	if mode == opaque {
 		alpha, t = 1, nil
 	}
-	if mode > opaque && t == nil && color != nil && !color.image.Opaque() {
+	if mode > opaque && t == nil && color != nil && !s.textures.IsOpaque(color.image) {
 		t = color
 	}
 	s.opacity(m, alpha, t, false, color)

@@ -42,13 +42,7 @@ func (l *loader) load(o *object, material string, uvSets []string) *mapped {
 		names[i] = strings.ToValidUTF8(names[i], "\uFFFD")
 	}
 	t := &mapped{name: names[0], key: names[0]}
-	for v := range o.children("Video") {
-		if data := l.content(v.node.child("Content")); len(data) > 0 {
-			t.image = l.textures.Embedded(t.name, data)
-			break
-		}
-	}
-	if t.image == nil {
+	if t.image = l.embedded(o, t.name); t.image == nil {
 		t.image = l.textures.Load(material, names[0], names[1:]...)
 	}
 	if t.image == nil {
@@ -59,6 +53,22 @@ func (l *loader) load(o *object, material string, uvSets []string) *mapped {
 	t.at.Matrix = uvMatrix(p)
 	t.clamp = [2]bool{p.int("WrapModeU", 0) == 1, p.int("WrapModeV", 0) == 1}
 	return t
+}
+
+// embedded is the image that the file itself has of a texture, nil = none.
+func (l *loader) embedded(o *object, name string) *image.NRGBA {
+	im, ok := l.images[o]
+	if ok {
+		return im
+	}
+	for v := range o.children("Video") {
+		if data := l.content(v.node.child("Content")); len(data) > 0 {
+			im = l.textures.Embedded(name, data)
+			break
+		}
+	}
+	l.images[o] = im
+	return im
 }
 
 // fileTexture finds the texture with a file at or below o: programs connect theirs through layers and other maps.
