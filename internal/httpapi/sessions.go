@@ -116,7 +116,7 @@ func wireSession(s *arr.Session) arrapi.SessionProperties {
 		out.Hostname, out.HandshakePort, out.ArrInspectorPort = &s.Hostname, &s.HandshakePort, &s.InspectorPort
 	}
 	if s.Status != arr.StatusStarting && s.Teraflops > 0 {
-		teraflops := math.Round(s.Teraflops*1000) / 1000
+		teraflops := max(0.001, math.Round(s.Teraflops*1000)/1000) // measured on a busy machine it may be next to nothing, but not 0
 		out.Teraflops = &teraflops
 	}
 	if s.Status == arr.StatusError && s.Error != nil {
