@@ -125,7 +125,7 @@ func (c *renderCmd) Run(e *env) error {
 	defer home.Close()
 	s, err := worker.New(worker.Options{
 		Config: config, Home: home, Teraflops: teraflops, Version: obs.Version(), Log: log,
-		NewEngine: func() (render.Engine, error) { return newEngine(config.Renderer, log) },
+		NewEngine: func() (render.Engine, error) { return newEngine(config, log) },
 		Encoders:  func() worker.Encoders { return loadCodecs(e.getenv, log) },
 	})
 	if err != nil {
@@ -134,12 +134,22 @@ func (c *renderCmd) Run(e *env) error {
 	return s.Run(e.ctx)
 }
 
+// Pages of geometry take at most maxPageBytes, and no more than this part of the memory limit.
+const (
+	maxPageBytes = 512 << 20
+	pageShare    = 8
+)
+
 // newEngine makes the renderer that the session's profile asks for, as far as there is one.
-func newEngine(kind string, log *slog.Logger) (render.Engine, error) {
-	if kind == "gpu" {
+func newEngine(c workerrpc.WorkerConfig, log *slog.Logger) (render.Engine, error) {
+	if c.Renderer == "gpu" {
 		log.Warn("this build has no GPU renderer; the CPU draws instead")
 	}
-	e, err := cpu.New(cpu.Config{})
+	pages := int64(maxPageBytes)
+	if c.MemoryLimit > 0 {
+		pages = min(pages, c.MemoryLimit/pageShare)
+	}
+	e, err := cpu.New(cpu.Config{PageBytes: pages, Log: log})
 	if err != nil {
 		return nil, err
 	}

@@ -75,7 +75,8 @@ func drawModel(ctx context.Context, engine render.Engine, m *scene.Model, width,
 	}
 	defer func() { _ = target.Close() }()
 	view := frame.DefaultView(snap.Bounds, float32(width)/float32(height))
-	if err := render.Still(ctx, target, snap, view, thumbnailPatience); err != nil {
+	err = render.Still(ctx, func() (render.Stats, error) { return target.Render(snap, view) }, thumbnailPatience)
+	if err != nil {
 		return nil, err
 	}
 	img := image.NewNRGBA(image.Rect(0, 0, width, height))

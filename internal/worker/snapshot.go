@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/heliograph/heliograph/internal/arr"
 	"github.com/heliograph/heliograph/internal/render"
@@ -16,8 +17,8 @@ import (
 const (
 	minSnapshotEdge = 16
 	maxSnapshotEdge = 4096
-	// maxSamples ends a snapshot that does not converge.
-	maxSamples = 256
+	// patience ends a snapshot that does not converge, as when pages come slowly.
+	patience = 30 * time.Second
 )
 
 // snapshot answers with the present view, converged, as a PNG. It draws into a target of its own: the stream goes on.
@@ -67,19 +68,13 @@ func (s *Session) drawStill(ctx context.Context, view render.View, width, height
 	}
 	defer func() { _ = target.Close() }()
 	img := image.NewNRGBA(image.Rect(0, 0, even.W, even.H))
-	err = s.frames.Shared(func() error {
-		snap := s.editor.Snapshot()
-		for range maxSamples {
-			stats, err := target.Render(snap, view)
-			if err == nil {
-				err = ctx.Err()
-			}
-			if err != nil || stats.Converged {
-				return err
-			}
-		}
-		return nil
-	})
+	err = render.Still(ctx, func() (stats render.Stats, err error) {
+		err = s.frames.Shared(func() error { // not longer: unloading waits for it
+			stats, err = target.Render(s.editor.Snapshot(), view)
+			return err
+		})
+		return stats, err
+	}, patience)
 	if err != nil {
 		return nil, err
 	}

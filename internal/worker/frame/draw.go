@@ -229,6 +229,7 @@ func (d *drawer) render(snap *scene.Snapshot, view render.View, size Size) error
 	d.l.metrics.observe("render", d.renderFor)
 	d.l.mu.Lock()
 	d.l.stats.Rendered++
+	d.l.stats.PointsDrawn, d.l.stats.PagesMissing = stats.PointsDrawn, stats.PagesMissing
 	d.l.mu.Unlock()
 	return nil
 }

@@ -98,6 +98,8 @@ type Stats struct {
 	Height         int    `json:"height"`
 	Converged      bool   `json:"converged"`
 	TrianglesDrawn int64  `json:"trianglesDrawn"`
+	PointsDrawn    int64  `json:"pointsDrawn"`
+	PagesMissing   int    `json:"pagesMissing"`       // of the last picture drawn: on their way
 	RenderUS       int64  `json:"renderMicroseconds"` // of the last frame
 	EncodeUS       int64  `json:"encodeMicroseconds"`
 	FrameBytes     int    `json:"frameBytes"`

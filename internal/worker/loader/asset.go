@@ -14,7 +14,7 @@ import (
 const tablesShare = 0.3
 
 // remoteReadAhead is how much of what the first picture needs is fetched together with the tables.
-const remoteReadAhead = 2 << 20
+const remoteReadAhead = 1 << 20
 
 // openFile opens an asset in a file, which it closes in the end, also if that fails.
 func openAssetFile(ctx context.Context, file *os.File, p Progress) (*Loaded, error) {

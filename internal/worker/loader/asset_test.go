@@ -113,7 +113,7 @@ func TestAssetFile(t *testing.T) {
 
 // TestAssetByRanges: an asset on a web server is read by parts, each part once, and can be drawn before all of it is there.
 func TestAssetByRanges(t *testing.T) {
-	data := assetBytes(t, 500)
+	data := assetBytes(t, 350)
 	var mu sync.Mutex
 	served := 0
 	mux := http.NewServeMux()
@@ -167,7 +167,7 @@ func (w *countingWriter) Write(b []byte) (int, error) {
 
 // TestAssetFromAnyServer: servers without ranges, that fail now and then, or whose file changes.
 func TestAssetFromAnyServer(t *testing.T) {
-	data := assetBytes(t, 400)
+	data := assetBytes(t, 240)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/whole.arrAsset", text(string(data)))
 	requests := 0

@@ -19,7 +19,7 @@ import (
 const (
 	blockBytes  = 256 << 10 // a remote file is fetched in multiples of this
 	maxRequest  = 4 << 20   // of one request
-	firstBlocks = 4         // fetched to begin with: they hold the header, and often the tables
+	firstBlocks = 2         // fetched to begin with: they hold the header, and often the tables
 	readTries   = 3
 	retryPause  = 500 * time.Millisecond // before the second try; twice as long before each further one
 )
