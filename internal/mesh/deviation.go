@@ -8,10 +8,10 @@ import (
 )
 
 // witnesses is how many points of finer levels a cluster keeps to be compared with.
-const witnesses = 16
+const witnesses = 8
 
 // irrelevant is the share of a group's error below which the error of a sample may be anything.
-const irrelevant = 0.5
+const irrelevant = 0.7
 
 // witness is a point of full detail that some level removed, with the look that it had then.
 type witness struct {

@@ -11,7 +11,7 @@ import (
 
 // deviationSlack is how much further off than the tolerance a point of the source may be from a cut: errors are measured at
 // vertices, and surfaces can be further apart between them.
-const deviationSlack = 1.25
+const deviationSlack = 1.1
 
 // TestDeviation: every part of the source is within the tolerance of the cut, seen from anywhere.
 func TestDeviation(t *testing.T) {

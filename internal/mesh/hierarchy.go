@@ -143,7 +143,12 @@ func (h *hierarchy) simplifyLevel(ctx context.Context, l *level, last bool) (*le
 	for i := range workers {
 		workers[i] = &worker{h: h, l: l}
 	}
-	next := &level{tris: make([]uint32, 0, len(l.tris)/2+len(l.tris)/32)}
+	// About half of the triangles are left, and half of their vertices have changed.
+	n := len(l.tris) / 3
+	next := &level{
+		tris: make([]uint32, 0, 3*(n/2+n/32)), derived: make([]derivedVertex, 0, n/4),
+		witnesses: make([]witness, 0, n/2*witnesses/MaxTriangles),
+	}
 	err = ordered(ctx, h.threads, len(groups),
 		func(thread, i int) product { return workers[thread].group(groups[i], last) },
 		func(_ int, r product) error { return h.commit(next, &r) })
