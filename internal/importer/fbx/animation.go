@@ -48,11 +48,7 @@ type layered struct {
 }
 
 // animations makes the animations of the model.
-func (l *loader) animations() error {
-	takes, err := l.takesOf()
-	if err != nil {
-		return err
-	}
+func (l *loader) animations(takes []*take) error {
 	for _, t := range takes {
 		if err := l.ctx.Err(); err != nil {
 			return err
@@ -364,9 +360,6 @@ func (l *loader) animate(a *scene.Animation, t *take, i int) error {
 				curves = append(curves, c)
 			}
 			curved = curved || len(move.rotation) > 0 || len(move.scaling) > 0 && (m.pivoted() || k != i)
-			if len(move.scaling) > 0 && k != i { // a shear, which translation, rotation and scale do not have
-				l.warnings.Add("Animated scales that joints inherit axis by axis, or not at all, are approximated.")
-			}
 		}
 		if m.inherit == inheritRSrs { // then nothing above matters
 			break
@@ -383,30 +376,55 @@ func (l *loader) animate(a *scene.Animation, t *take, i int) error {
 		l.warnings.Add(tooLong)
 		return nil
 	}
+	if !m.halves {
+		rest := m.below(m.pose, l.above(m), m.world)
+		a.Channels = append(a.Channels, channels(m.node, t, times, rest, func(time int64) affine { return l.localAt(t, i, time) })...)
+		return nil
+	}
+	half := func(lower bool, poses func(k int) pose) affine {
+		u, d := l.halvesOf(i, poses)
+		if lower {
+			return d
+		}
+		return u
+	}
+	for k, node := range [2]int{m.turn, m.node} {
+		lower := k == 1
+		rest := half(lower, func(k int) pose { return l.placed[k].pose })
+		a.Channels = append(a.Channels, channels(node, t, times, rest, func(time int64) affine {
+			return half(lower, func(k int) pose { return l.poseAt(t, &l.placed[k], time) })
+		})...)
+	}
+	return nil
+}
+
+// channels samples the transform of a node, and returns those of its translation, rotation and scale that move.
+func channels(node int, t *take, times []int64, rest affine, at func(time int64) affine) []scene.Channel {
 	ch := [3]scene.Channel{
-		{Node: m.node, Path: scene.PathTranslation}, {Node: m.node, Path: scene.PathRotation}, {Node: m.node, Path: scene.PathScale},
+		{Node: node, Path: scene.PathTranslation}, {Node: node, Path: scene.PathRotation}, {Node: node, Path: scene.PathScale},
 	}
 	var before quat
 	for _, time := range times {
-		at, q, s := l.localAt(t, i, time).decompose()
+		p, q, s := at(time).decompose()
 		if q[0]*before[0]+q[1]*before[1]+q[2]*before[2]+q[3]*before[3] < 0 { // the short way round
 			q = quat{-q[0], -q[1], -q[2], -q[3]}
 		}
 		before = q
-		for k, v := range [][]float64{at[:], q[:], s[:]} {
+		for k, v := range [][]float64{p[:], q[:], s[:]} {
 			for _, x := range v {
 				ch[k].Values = append(ch[k].Values, clean(x))
 			}
 		}
 	}
-	at, q, s := m.below(m.pose, l.above(m), m.world).decompose()
-	for k, rest := range [][]float64{at[:], q[:], s[:]} {
-		if !still(ch[k].Values, rest) {
+	var out []scene.Channel
+	p, q, s := rest.decompose()
+	for k, v := range [][]float64{p[:], q[:], s[:]} {
+		if !still(ch[k].Values, v) {
 			ch[k].Times = t.seconds(times)
-			a.Channels = append(a.Channels, ch[k])
+			out = append(out, ch[k])
 		}
 	}
-	return nil
+	return out
 }
 
 func clean(x float64) float32 {

@@ -559,3 +559,33 @@ func FuzzOpen(f *testing.F) {
 		importertest.Fuzz(t, Open, importer.Source{Root: fstest.MapFS{"a.png": {Data: b.Bytes()}}, Name: "a.fbx", Data: data})
 	})
 }
+
+// TestInheritedScale: a model that inherits scale axis by axis is sheared at rest, and has two nodes where something moves.
+func TestInheritedScale(t *testing.T) {
+	objects := model(1, "a", "Null", p("Lcl Scaling", "A", 2, 1, 1)) +
+		model(2, "b", "Mesh", p("Lcl Rotation", "A", 0, 0, 90), p("Lcl Translation", "A", 100, 0, 0), p("InheritType", "", 0)) +
+		model(3, "c", "Mesh", p("Lcl Rotation", "A", 0, 0, 90), p("InheritType", "", 2)) +
+		model(4, "d", "Null", p("InheritType", "", 1)) + square(9)
+	pairs := []any{1, 0, 2, 1, 3, 1, 4, 1, 9, 2, 9, 3}
+	moving := "AnimationStack: 60, \"AnimStack::walk\", \"\" {\n}\nAnimationLayer: 61, \"AnimLayer::base\", \"\" {\n}\n" +
+		"AnimationCurveNode: 62, \"AnimCurveNode::R\", \"\" {\n}\n" + curve7(63, "0,46186158000", "0,90", "4,4")
+	animated := append(slices.Clone(pairs), 61, 60, 62, 61, 62, "2 Lcl Rotation", 63, "62 d|Z")
+	for name, c := range map[string]struct {
+		m     *scene.Model
+		nodes int
+	}{
+		"still":  {must(t, document7("", objects, connections(pairs...))), 4},
+		"moving": {must(t, document7("", objects+moving, connections(animated...))), 4 + 3},
+	} {
+		// The far corner of the square: b is at 2, turned, and twice as long along its own X; c is turned and has no scale.
+		got := posedVertices(c.m, -1)
+		for _, want := range []geom.Vec3{{2 - 1, 2, 0}, {-1, 1, 0}} {
+			if !slices.ContainsFunc(got, func(v geom.Vec3) bool { return near(v, want) }) {
+				t.Errorf("%s: no vertex at %v, but %v", name, want, got)
+			}
+		}
+		if len(c.m.Nodes) != c.nodes {
+			t.Errorf("%s: %d nodes", name, len(c.m.Nodes))
+		}
+	}
+}

@@ -17,7 +17,10 @@ type placed struct {
 	transform
 	geometric affine // of its geometry alone
 	parent    int    // index into loader.placed, -1 = at the top
-	node      int    // index into Model.Nodes
+	node      int    // index into Model.Nodes of what has the mesh and the models below
+	turn      int    // the same, unless the model has two nodes; see split
+	halves    bool   // it has
+	chain     int    // how many models above it have two nodes and pass their scale on in another way than matrices do
 	hidden    bool
 	finest    *object // of the levels of detail below it, if it is a group of such
 	world     affine  // of the pose that the file has, below the node that turns the axes
@@ -40,6 +43,13 @@ func (l *loader) hierarchy() error {
 	if err := l.place(top); err != nil {
 		return err
 	}
+	takes, err := l.takesOf()
+	if err != nil {
+		return err
+	}
+	if err := l.split(takes); err != nil {
+		return err
+	}
 	for i := range l.placed {
 		if err := l.ctx.Err(); err != nil {
 			return err
@@ -48,7 +58,7 @@ func (l *loader) hierarchy() error {
 			return fmt.Errorf("model %.100q: %w", l.placed[i].name, err)
 		}
 	}
-	if err := l.animations(); err != nil {
+	if err := l.animations(takes); err != nil {
 		return err
 	}
 	if len(l.model.Meshes) == 0 {
@@ -98,8 +108,9 @@ func (o *object) hasParent() bool {
 
 func (l *loader) placeModel(o *object, parent, top int) placed {
 	p := l.properties(o)
+	node := len(l.model.Nodes)
 	m := placed{
-		object: o, transform: l.transform(p), geometric: l.geometric(p), parent: parent, node: len(l.model.Nodes), finest: finestLevel(o),
+		object: o, transform: l.transform(p), geometric: l.geometric(p), parent: parent, node: node, turn: node, finest: finestLevel(o),
 	}
 	m.hidden = !p.bool("Visibility", true) || !p.bool("Show", true) || o.node.child("Hidden").text(0) == "True"
 	above, scale, up := identity, vec3{1, 1, 1}, top

@@ -46,12 +46,12 @@ func (l *loader) transform(p properties) transform {
 	return t
 }
 
-// turn is the rotation alone.
-func (t *transform) turn(p pose) affine { return t.before.mul(p.rotation).mul(t.after) }
+// turned is the rotation alone.
+func (t *transform) turned(p pose) affine { return t.before.mul(p.rotation).mul(t.after) }
 
 // local is the whole chain.
 func (t *transform) local(p pose) affine {
-	m := translation(p.translation.add(t.rotationOffset).add(t.rotationPivot)).mul(t.turn(p))
+	m := translation(p.translation.add(t.rotationOffset).add(t.rotationPivot)).mul(t.turned(p))
 	m = m.mul(translation(t.scalingOffset.add(t.scalingPivot).sub(t.rotationPivot)))
 	return m.mul(scaling(p.scaling)).mul(translation(t.scalingPivot.times(-1)))
 }
@@ -72,7 +72,7 @@ func (t *transform) world(p pose, parent affine, scale vec3) affine {
 		}
 		stretch = stretch.mul(undo)
 	}
-	w := rotation.mul(t.turn(p)).mul(stretch).mul(scaling(p.scaling))
+	w := rotation.mul(t.turned(p)).mul(stretch).mul(scaling(p.scaling))
 	at := parent.point(local.column(3))
 	w[9], w[10], w[11] = at[0], at[1], at[2]
 	return w
