@@ -83,7 +83,7 @@ const (
 	primitiveRecord  = 16
 	geometryRecord   = 72
 	arrayRecord      = 32
-	collisionRecord  = 48
+	collisionRecord  = 40
 	clusterRecord    = 40
 	groupRecord      = 28
 	hierarchyRecord  = 28

@@ -277,9 +277,6 @@ func (p *pager) add(ctx context.Context, g *geometry, b built) error {
 	if err != nil {
 		return err
 	}
-	if g.collision != nil {
-		g.collision.add(g, b)
-	}
 	own := owner{g, len(g.groups)}
 	pg := pageGroup{members: b.members, makers: b.makers, frame: g.frame, firstCluster: p.clusters}
 	b.g.FirstCluster, b.g.Clusters = uint32(g.clusters), uint32(len(b.members.Clusters))

@@ -46,8 +46,6 @@ type geometry struct {
 	array    uint32 // plain: first of its arrays
 	arrays   uint32
 	solid    uint32 // number of its collision mesh plus 1
-
-	collision *collector // nil = not wanted
 }
 
 // storedPage is a record of the page directory.
@@ -176,9 +174,6 @@ func (w *writer) plan() error {
 			key := identity(g)
 			id, ok := known[key]
 			if !ok {
-				if w.o.Collision && g.kind == kindTriangles {
-					g.collision = newCollector(measure(&scene.Mesh{Primitives: []scene.Primitive{*p}}))
-				}
 				id = uint32(len(w.unique))
 				known[key] = id
 				w.unique = append(w.unique, g)
