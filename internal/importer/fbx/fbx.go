@@ -3,9 +3,10 @@
 //
 // Lengths become metres by UnitScaleFactor, in vertices and transforms alike. Where the axes of the file are not right +X,
 // up +Y, front +Z, one node above all others turns them. Nodes keep the hierarchy of the models, with pivots and geometric
-// transforms worked in; several models may share a mesh. A model that inherits scale in another way than matrices do becomes two
-// nodes if there are animations (see split). Animations are sampled at keys and frames. What glTF has no word for is approximated with a warning: NURBS and
-// patches, dual quaternion skinning, levels of detail but the first, hidden models.
+// transforms worked in; several models may share a mesh. A model that inherits scale in another way than matrices do becomes
+// two nodes where there are animations (see split). Animations are sampled at keys and frames. What glTF has no word for is
+// approximated or left out with a warning: NURBS and patches, dual quaternion skinning, levels of detail but the first, hidden
+// models. Subdivision surfaces are shown as their control meshes.
 package fbx
 
 import (
