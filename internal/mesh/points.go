@@ -224,12 +224,12 @@ func (b *pointBuilder) levels() {
 func (b *pointBuilder) divide(points []uint32) [][][]uint32 {
 	var clusters [][]uint32
 	for len(points) > 0 {
-		n := b.cut(len(points), clusterPoints, func(i int) int { return b.jump(points[i-1], points[i]) })
+		n := cutAt(len(points), clusterPoints, func(i int) int { return b.jump(points[i-1], points[i]) })
 		clusters, points = append(clusters, points[:n]), points[n:]
 	}
 	var groups [][][]uint32
 	for len(clusters) > 0 {
-		n := b.cut(len(clusters), groupClusters, func(i int) int {
+		n := cutAt(len(clusters), groupClusters, func(i int) int {
 			before := clusters[i-1]
 			return b.jump(before[len(before)-1], clusters[i][0])
 		})
@@ -238,8 +238,8 @@ func (b *pointBuilder) divide(points []uint32) [][][]uint32 {
 	return groups
 }
 
-// cut is how many of n things belong together, at most limit.
-func (b *pointBuilder) cut(n, limit int, jump func(i int) int) int {
+// cutAt is how many of n things belong together, at most limit: up to the coarsest jump.
+func cutAt(n, limit int, jump func(i int) int) int {
 	if n <= limit {
 		return n
 	}
