@@ -16,6 +16,8 @@ import (
 const (
 	goShare  = 0.8 // of the memory that Go's heap may fill before its collector works harder; the rest is slack, and not Go's
 	cpuGrace = 2   // seconds between the signal of the limit of processor time and the end
+
+	dataSlack = 128 << 20 // for stacks of threads and the runtime's own tables, which small limits have no room for
 )
 
 // Confine puts the limits on this process, for good: memory, processor time, the size of files, no core files, no sockets
@@ -29,8 +31,10 @@ func Confine(l Limits) (missing []string, err error) {
 	set(unix.RLIMIT_CORE, 0, 0)
 	if l.Memory > 0 {
 		debug.SetMemoryLimit(int64(float64(l.Memory) * goShare))
-		// Not RLIMIT_AS: that also counts what is reserved only, which Go and the C library do by the gigabyte.
-		set(unix.RLIMIT_DATA, uint64(l.Memory), uint64(l.Memory))
+		// A backstop only, for growth that is faster than whoever watches (see Run): the limit is for address space, of which Go
+		// has more than memory. Not RLIMIT_AS, which counts what is reserved too: that is gigabytes.
+		data := 2*uint64(l.Memory) + dataSlack
+		set(unix.RLIMIT_DATA, data, data)
 	}
 	if l.CPU > 0 {
 		seconds := uint64(max(1, l.CPU.Seconds()))

@@ -42,7 +42,7 @@ type File struct {
 
 // Limits bound what a conversion may take; 0 = no limit.
 type Limits struct {
-	Memory   int64         `json:"memory,omitempty"`   // bytes of data that are not a file's
+	Memory   int64         `json:"memory,omitempty"`   // bytes, without files that are mapped; may be exceeded for a moment, at most twofold
 	CPU      time.Duration `json:"cpu,omitempty"`      // of all threads together; whole seconds
 	FileSize int64         `json:"fileSize,omitempty"` // bytes of the largest file that is written
 	Wall     time.Duration `json:"wall,omitempty"`     // from start to end

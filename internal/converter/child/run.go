@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/heliograph/heliograph/internal/arr"
@@ -117,17 +118,24 @@ func (p *process) run(ctx context.Context, progress func(Progress)) (Result, err
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	start := time.Now()
-	limited, cancel := ctx, context.CancelFunc(func() {})
-	if p.job.Limits.Wall > 0 {
-		limited, cancel = context.WithTimeout(ctx, p.job.Limits.Wall)
+	limited, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if wall := p.job.Limits.Wall; wall > 0 {
+		defer time.AfterFunc(wall, func() { cancel(exceeded(fmt.Sprintf("%v in all", wall))) }).Stop()
 	}
-	defer cancel()
 	cmd, stdout, err := p.start(limited, file)
 	if err != nil {
 		return Result{}, err
 	}
+	var watch sync.WaitGroup
+	watched, stop := context.WithCancel(limited)
+	if p.job.Limits.Memory > 0 {
+		watch.Go(func() { p.watch(watched, cmd.Process.Pid, cancel) })
+	}
 	p.read(stdout, progress)
 	waited := cmd.Wait()
+	stop()
+	watch.Wait()
 	if ctx.Err() != nil {
 		return Result{}, ctx.Err()
 	}
@@ -137,6 +145,39 @@ func (p *process) run(ctx context.Context, progress func(Progress)) (Result, err
 	p.result.Outputs = slices.DeleteFunc(p.result.Outputs, func(name string) bool { return !slices.Contains(p.job.outputs(), name) })
 	p.result.Summary.Seconds = time.Since(start).Seconds()
 	return *p.result, nil
+}
+
+// exceeded is the cause of a context that a limit has ended.
+type exceeded string
+
+func (e exceeded) Error() string { return string(e) + " exceeded" }
+
+// watchEvery is how often the memory of the process is looked at.
+const watchEvery = 50 * time.Millisecond
+
+// watch ends the process when it has more memory than it may. The limits that Confine sets are for address space, of which
+// a process may well have more than it has memory.
+func (p *process) watch(ctx context.Context, pid int, end context.CancelCauseFunc) {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if memory(pid) > p.job.Limits.Memory {
+				end(p.outOfMemory())
+				return
+			}
+		}
+	}
+}
+
+func (p *process) outOfMemory() exceeded {
+	if n := p.job.Limits.Memory; n > 0 {
+		return exceeded(Bytes(n) + " of memory")
+	}
+	return "the machine's memory"
 }
 
 // start starts the program away from the network, as far as this system lets it.
@@ -193,26 +234,25 @@ func (p *process) read(from io.Reader, progress func(Progress)) {
 // explain says why the process ended without a result, and writes the files that it did not.
 func (p *process) explain(ctx context.Context, state *os.ProcessState, waited error) *Result {
 	r := &Result{Kind: KindResources}
-	note := Note{Code: CodeResources, Title: resourcesTitle}
-	limits := p.job.Limits
-	switch reason := ended(state); {
-	case ctx.Err() != nil:
-		note.Details = []Detail{{"limit", fmt.Sprintf("%v in all", limits.Wall)}}
+	var note Note
+	var limit exceeded
+	switch limits := p.job.Limits; {
+	case errors.As(context.Cause(ctx), &limit):
 	case limits.CPU > 0 && state.SystemTime()+state.UserTime() >= limits.CPU:
-		note.Details = []Detail{{"limit", fmt.Sprintf("%v of processor time", limits.CPU)}}
-	case p.log.outOfMemory() || reason == killed:
-		if reason == killed {
-			r.Kind = KindCrash // the machine was out of memory, not the process of its share: that may pass
-		}
-		note.Details = []Detail{{"limit", "memory"}}
-		if limits.Memory > 0 {
-			note.Details[0].Value = Bytes(limits.Memory) + " of memory"
-		}
+		limit = exceeded(fmt.Sprintf("%v of processor time", limits.CPU))
+	case killed(state):
+		r.Kind = KindCrash // the machine was out of memory, not the process of its share: that may pass
+		limit = "the machine's memory"
+	case p.log.outOfMemory() || limits.Memory > 0 && peak(state) > limits.Memory/8*7:
+		limit = p.outOfMemory()
 	default:
 		r.Kind = KindCrash
 		note = Note{Code: CodeCrash, Title: "The conversion process crashed.", Internal: true,
 			Details: []Detail{{"process", fmt.Sprint(state)}}}
 		p.c.Logger.Error("a conversion crashed", "state", fmt.Sprint(state), "error", waited, "log", p.log.last(2<<10))
+	}
+	if limit != "" {
+		note = Resources(string(limit))
 	}
 	r.Error = arr.Errorf(arr.CodeConversionFailed, "%s", note.Text())
 	if p.job.Check {
@@ -231,12 +271,12 @@ func (p *process) explain(ctx context.Context, state *os.ProcessState, waited er
 	return r
 }
 
-// resourcesTitle is ARR's own text.
-const resourcesTitle = "The conversion process exceeded system resources. It's possible the asset is too large."
-
-// Resources is the note of a conversion that a limit ended.
+// Resources is the note of a conversion that a limit ended. The title is ARR's own text.
 func Resources(limit string) Note {
-	return Note{Code: CodeResources, Title: resourcesTitle, Details: []Detail{{"limit", limit}}}
+	return Note{
+		Code: CodeResources, Title: "The conversion process exceeded system resources. It's possible the asset is too large.",
+		Details: []Detail{{"limit", limit}},
+	}
 }
 
 // Bytes writes a number of bytes for people.

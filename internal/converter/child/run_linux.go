@@ -2,6 +2,7 @@ package child
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"syscall"
@@ -37,12 +38,29 @@ func isolate(cmd *exec.Cmd, isolation string) {
 	}
 }
 
-const killed = "killed"
+// killed reports whether somebody else killed the process; that is what the kernel does when the machine is out of memory.
+func killed(state *os.ProcessState) bool {
+	s, ok := state.Sys().(syscall.WaitStatus)
+	return ok && s.Signaled() && s.Signal() == syscall.SIGKILL
+}
 
-// ended says whether somebody else killed the process; that is what the kernel does when the machine is out of memory.
-func ended(state *os.ProcessState) string {
-	if s, ok := state.Sys().(syscall.WaitStatus); ok && s.Signaled() && s.Signal() == syscall.SIGKILL {
-		return killed
+// peak is the most memory that a process had that has ended, in bytes.
+func peak(state *os.ProcessState) int64 {
+	if u, ok := state.SysUsage().(*syscall.Rusage); ok {
+		return u.Maxrss << 10
 	}
-	return ""
+	return 0
+}
+
+// memory is what a process has now, without the files that it has mapped, in bytes; 0 = it has ended.
+func memory(pid int) int64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return 0
+	}
+	var size, resident, shared int64 // pages
+	if n, _ := fmt.Sscan(string(text), &size, &resident, &shared); n < 3 {
+		return 0
+	}
+	return (resident - shared) * int64(os.Getpagesize())
 }

@@ -183,7 +183,7 @@ func TestRunExplainsEnds(t *testing.T) {
 		{"exit", Limits{}, KindCrash, "crashed (exit status 0"},
 		{"vague", Limits{}, KindCrash, "crashed (exit status 1)"},
 		{"abort", Limits{}, KindCrash, "crashed (exit status 2)"},
-		{"kill", Limits{}, KindCrash, "exceeded system resources. It's possible the asset is too large (memory)."},
+		{"kill", Limits{}, KindCrash, "exceeded system resources. It's possible the asset is too large (the machine's memory)."},
 		{"memory", Limits{Memory: 256 << 20}, KindResources, "exceeded system resources. It's possible the asset is too large (256 MiB of memory)."},
 		{"cpu", Limits{CPU: time.Second}, KindResources, "1s of processor time"},
 		{"hang", Limits{Wall: 300 * time.Millisecond}, KindResources, "300ms in all"},
