@@ -217,7 +217,7 @@ func (a *attempt) convert() outcome {
 
 // steps is convert without its surroundings.
 func (a *attempt) steps(ctx context.Context, t *transfer, log *logFile) outcome {
-	if err := t.fetch(ctx); err != nil {
+	if err := t.persist(ctx, t.fetch); err != nil {
 		return outcome{err: t.explain(arr.CodeInputContainer, "The source could not be fetched from the input container.", err)}
 	}
 	out := a.rec.Settings.Output
@@ -233,7 +233,7 @@ func (a *attempt) steps(ctx context.Context, t *transfer, log *logFile) outcome 
 	case !result.Succeeded:
 		return outcome{err: failure(result), crashed: result.Kind == child.KindCrash, reported: true}
 	}
-	if err := t.store(ctx); err != nil {
+	if err := t.persist(ctx, t.store); err != nil {
 		return outcome{err: t.explain(arr.CodeOutputContainer, "The asset could not be written to the output container.", err)}
 	}
 	return outcome{}

@@ -60,7 +60,8 @@ type Storage interface {
 	// Check judges a container and its signature ("" = none) without asking for it: arr.CodeStorageAccess where none was
 	// given and nothing is linked, arr.CodeBadRequest for a URI of no known kind.
 	Check(uri, sas string) error
-	// Open makes a container ready for use. An *arr.Error of any method is shown to the user, other errors are not.
+	// Open makes a container ready for use. An *arr.Error of any method is shown to the user, other errors are not. One with
+	// a method Retryable() bool that says so may pass.
 	Open(ctx context.Context, uri, sas string) (Container, error)
 }
 

@@ -550,3 +550,39 @@ func TestLostKey(t *testing.T) {
 		}
 	})
 }
+
+// busy is an error that passes.
+type busy struct{ error }
+
+func (busy) Retryable() bool { return true }
+func (b busy) Unwrap() error { return b.error }
+
+func TestHiccupsOfStoragePass(t *testing.T) {
+	inService(t, func(t *testing.T, s *service) {
+		started := time.Now()
+		s.storage.fail = func(op, key string) error {
+			if op == "Download" && time.Since(started) < 20*time.Second || op == "Upload" && time.Since(started) < time.Minute {
+				return busy{arr.Errorf(arr.CodeOutputContainer, "too busy (%s)", inSAS)}
+			}
+			return nil
+		}
+		key := s.create("a")
+		time.Sleep(4 * time.Minute)
+		s.want(key, arr.ConversionSucceeded)
+		if got := s.storage.outputs()["done/engine.arrAsset"]; got != "engine.ConversionSettings.json engine.glb tex/a.png" {
+			t.Errorf("fetched %s", got)
+		}
+		if len(s.converter.begun) != 1 {
+			t.Errorf("converted %d times", len(s.converter.begun))
+		}
+		log, err := s.queue.LogTail(t.Context(), key, 100)
+		if err != nil || strings.Count(string(log), "to be tried again") < 4 {
+			t.Errorf("log %s, %v", log, err)
+		}
+
+		s.storage.fail = func(op, _ string) error { return busy{arr.Errorf(arr.CodeInputContainer, "too busy")} }
+		never := s.create("b")
+		time.Sleep(4 * time.Minute)
+		s.want(never, arr.ConversionFailed, "InputContainerError", "too busy")
+	})
+}

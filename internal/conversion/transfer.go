@@ -43,6 +43,32 @@ type transfer struct {
 	report   func(child.Progress)
 }
 
+// Storage that is busy or cannot be reached is asked again after firstPause, then twice that, up to lastPause.
+const (
+	firstPause = 5 * time.Second
+	lastPause  = 80 * time.Second
+)
+
+// persist repeats a transfer that failed for what may pass: hours of work should not be lost for a hiccup of the network
+// that outlasts the retries of the storage's own client.
+func (t *transfer) persist(ctx context.Context, do func(context.Context) error) error {
+	for pause := firstPause; ; pause *= 2 {
+		err := do(ctx)
+		var passing interface{ Retryable() bool }
+		if err == nil || !errors.As(err, &passing) || !passing.Retryable() || pause > lastPause {
+			return err
+		}
+		t.log.Warn("transfer to be tried again", "in", pause, "reason", t.hide.Replace(err.Error()))
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		}
+	}
+}
+
 // source is a blob to be fetched.
 type source struct {
 	key, name string // name is relative to the prefix
@@ -68,7 +94,11 @@ func (t *transfer) fetch(ctx context.Context) (err error) {
 	if err := t.checkRoom(total); err != nil {
 		return err
 	}
-	root, err := os.OpenRoot(filepath.Join(t.dir, inputDir))
+	into := filepath.Join(t.dir, inputDir)
+	if err := errors.Join(os.RemoveAll(into), os.Mkdir(into, 0o700)); err != nil { // an earlier try may have left something
+		return err
+	}
+	root, err := os.OpenRoot(into)
 	if err != nil {
 		return err
 	}
