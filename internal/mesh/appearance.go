@@ -16,7 +16,7 @@ type appearance struct {
 // look is what a point of a surface looks like, and the size of the surface that it stands for.
 type look struct {
 	a      *appearance
-	normal geom.Vec3
+	normal vec
 	uv     [2]geom.Vec2
 	color  geom.Vec4
 	extent float32
@@ -25,7 +25,7 @@ type look struct {
 // sample is a point of a finer surface that a coarser one is compared with.
 type sample struct {
 	look
-	pos      geom.Vec3
+	pos      vec
 	position uint32 // near it
 	src      uint32 // vertex of the source
 }
@@ -34,7 +34,7 @@ type sample struct {
 func (a *appearance) at(v uint32, extent float32) look {
 	l := look{a: a, extent: extent}
 	if a.prim.Normals != nil {
-		l.normal = a.prim.Normals[v]
+		l.normal = vecOf(a.prim.Normals[v])
 	}
 	if a.prim.UV0 != nil {
 		l.uv[0] = a.prim.UV0[v]
@@ -49,16 +49,16 @@ func (a *appearance) at(v uint32, extent float32) look {
 }
 
 // error compares l with the point bary of the triangle of vertices x, y and z.
-func (l *look) error(x, y, z uint32, bary geom.Vec3) float32 {
+func (l *look) error(x, y, z uint32, bary vec) float32 {
 	var e float32
 	p := l.a.prim
 	if p.Normals != nil {
 		n := mix3(p.Normals[x], p.Normals[y], p.Normals[z], bary)
-		if d := n.Dot(n); d > 0 {
-			n = n.Mul(1 / sqrt32(d))
+		if d := n.dot(n); d > 0 {
+			n = n.mul(1 / sqrt32(d))
 		}
-		d := n.Sub(l.normal)
-		e = normalError * l.extent * sqrt32(d.Dot(d))
+		d := n.sub(l.normal)
+		e = normalError * l.extent * sqrt32(d.dot(d))
 	}
 	if p.UV0 != nil {
 		e = max(e, l.slide(0, p.UV0, x, y, z, bary))
@@ -69,7 +69,7 @@ func (l *look) error(x, y, z uint32, bary geom.Vec3) float32 {
 	if p.Colors != nil {
 		var most float32
 		for k, c := range l.color {
-			d := p.Colors[x][k]*bary[0] + p.Colors[y][k]*bary[1] + p.Colors[z][k]*bary[2] - c
+			d := p.Colors[x][k]*bary.x + p.Colors[y][k]*bary.y + p.Colors[z][k]*bary.z - c
 			most = max(most, d, -d)
 		}
 		e = max(e, colorError*l.extent*most)
@@ -81,9 +81,9 @@ func (l *look) error(x, y, z uint32, bary geom.Vec3) float32 {
 }
 
 // slide is how far a texture is displaced; across a seam, no more than all of the surface in question counts.
-func (l *look) slide(set int, uv []geom.Vec2, x, y, z uint32, bary geom.Vec3) float32 {
-	u := uv[x][0]*bary[0] + uv[y][0]*bary[1] + uv[z][0]*bary[2] - l.uv[set][0]
-	v := uv[x][1]*bary[0] + uv[y][1]*bary[1] + uv[z][1]*bary[2] - l.uv[set][1]
+func (l *look) slide(set int, uv []geom.Vec2, x, y, z uint32, bary vec) float32 {
+	u := uv[x][0]*bary.x + uv[y][0]*bary.y + uv[z][0]*bary.z - l.uv[set][0]
+	v := uv[x][1]*bary.x + uv[y][1]*bary.y + uv[z][1]*bary.z - l.uv[set][1]
 	d := uvError * l.a.uvScale[set] * sqrt32(u*u+v*v)
 	if !(d < l.extent) { // also where it is not a number
 		return l.extent
@@ -91,53 +91,53 @@ func (l *look) slide(set int, uv []geom.Vec2, x, y, z uint32, bary geom.Vec3) fl
 	return d
 }
 
-func mix3(a, b, c geom.Vec3, w geom.Vec3) geom.Vec3 {
-	return geom.Vec3{
-		a[0]*w[0] + b[0]*w[1] + c[0]*w[2], a[1]*w[0] + b[1]*w[1] + c[1]*w[2], a[2]*w[0] + b[2]*w[1] + c[2]*w[2],
+func mix3(a, b, c geom.Vec3, w vec) vec {
+	return vec{
+		a[0]*w.x + b[0]*w.y + c[0]*w.z, a[1]*w.x + b[1]*w.y + c[1]*w.z, a[2]*w.x + b[2]*w.y + c[2]*w.z,
 	}
 }
 
 // nearestPoint returns the squared distance of p from triangle abc and the weights of its corners at the nearest point
 // (Ericson, "Real-Time Collision Detection", 2005, section 5.1.5).
-func nearestPoint(p, a, b, c geom.Vec3) (d2 float32, bary geom.Vec3) {
-	ab, ac, ap := b.Sub(a), c.Sub(a), p.Sub(a)
-	d1, e1 := ab.Dot(ap), ac.Dot(ap)
+func nearestPoint(p, a, b, c vec) (d2 float32, bary vec) {
+	ab, ac, ap := b.sub(a), c.sub(a), p.sub(a)
+	d1, e1 := ab.dot(ap), ac.dot(ap)
 	if d1 <= 0 && e1 <= 0 {
-		return ap.Dot(ap), geom.Vec3{1, 0, 0}
+		return ap.dot(ap), vec{1, 0, 0}
 	}
-	bp := p.Sub(b)
-	d3, e3 := ab.Dot(bp), ac.Dot(bp)
+	bp := p.sub(b)
+	d3, e3 := ab.dot(bp), ac.dot(bp)
 	if d3 >= 0 && e3 <= d3 {
-		return bp.Dot(bp), geom.Vec3{0, 1, 0}
+		return bp.dot(bp), vec{0, 1, 0}
 	}
-	cp := p.Sub(c)
-	d5, e5 := ab.Dot(cp), ac.Dot(cp)
+	cp := p.sub(c)
+	d5, e5 := ab.dot(cp), ac.dot(cp)
 	if e5 >= 0 && d5 <= e5 {
-		return cp.Dot(cp), geom.Vec3{0, 0, 1}
+		return cp.dot(cp), vec{0, 0, 1}
 	}
 	vc := d1*e3 - d3*e1
 	if vc <= 0 && d1 >= 0 && d3 <= 0 {
 		t := d1 / (d1 - d3)
-		r := ap.Sub(ab.Mul(t))
-		return r.Dot(r), geom.Vec3{1 - t, t, 0}
+		r := ap.sub(ab.mul(t))
+		return r.dot(r), vec{1 - t, t, 0}
 	}
 	vb := d5*e1 - d1*e5
 	if vb <= 0 && e1 >= 0 && e5 <= 0 {
 		t := e1 / (e1 - e5)
-		r := ap.Sub(ac.Mul(t))
-		return r.Dot(r), geom.Vec3{1 - t, 0, t}
+		r := ap.sub(ac.mul(t))
+		return r.dot(r), vec{1 - t, 0, t}
 	}
 	va := d3*e5 - d5*e3
 	if va <= 0 && e3-d3 >= 0 && d5-e5 >= 0 {
 		t := (e3 - d3) / (e3 - d3 + d5 - e5)
-		r := bp.Sub(c.Sub(b).Mul(t))
-		return r.Dot(r), geom.Vec3{0, 1 - t, t}
+		r := bp.sub(c.sub(b).mul(t))
+		return r.dot(r), vec{0, 1 - t, t}
 	}
 	sum := va + vb + vc
 	if !(math.Abs(float64(sum)) > 0) {
-		return ap.Dot(ap), geom.Vec3{1, 0, 0}
+		return ap.dot(ap), vec{1, 0, 0}
 	}
 	v, w := vb/sum, vc/sum
-	r := ap.Sub(ab.Mul(v)).Sub(ac.Mul(w))
-	return r.Dot(r), geom.Vec3{1 - v - w, v, w}
+	r := ap.sub(ab.mul(v)).sub(ac.mul(w))
+	return r.dot(r), vec{1 - v - w, v, w}
 }

@@ -54,7 +54,7 @@ func (k *components) find(s *simplifier) {
 	}
 	for i := range uint32(n) {
 		r := k.root(i)
-		k.boxes[r] = k.boxes[r].Extend(s.pos[i])
+		k.boxes[r] = k.boxes[r].Extend(s.pos[i].array())
 		k.locked[r] = k.locked[r] || s.locked[i]
 	}
 	for t, tri := range s.tris {

@@ -3,8 +3,6 @@ package mesh
 import (
 	"cmp"
 	"slices"
-
-	"github.com/heliograph/heliograph/internal/geom"
 )
 
 // witnesses is how many points of finer levels a cluster keeps to be compared with.
@@ -17,7 +15,7 @@ const irrelevant = 0.7
 type witness struct {
 	src    uint32 // vertex of the source
 	at     uint32 // welded position of the cluster it belongs to that is near it
-	normal geom.Vec3
+	normal vec
 	extent float32 // object space
 }
 
@@ -144,7 +142,7 @@ func (s *simplifier) nearestOfAll(g *sample, f *finding) {
 // over compares g with the triangles at p that it stands over.
 func (s *simplifier) over(g *sample, p uint32, f *finding, enough float32) {
 	pp := s.pos[p]
-	u := g.pos.Sub(pp)
+	u := g.pos.sub(pp)
 	for c := s.head[p]; c != none; c = s.next[c] {
 		t := &s.tris[c/3]
 		if t[0] == none {
@@ -152,19 +150,19 @@ func (s *simplifier) over(g *sample, p uint32, f *finding, enough float32) {
 		}
 		k := c % 3
 		ya, yb := t[after[k]], t[before[k]]
-		ea, eb := s.pos[s.at[ya]].Sub(pp), s.pos[s.at[yb]].Sub(pp)
-		n := ea.Cross(eb)
-		n2, side := n.Dot(n), n.Cross(u)
-		wa, wb := side.Dot(eb), -side.Dot(ea)
+		ea, eb := s.pos[s.at[ya]].sub(pp), s.pos[s.at[yb]].sub(pp)
+		n := ea.cross(eb)
+		n2, side := n.dot(n), n.cross(u)
+		wa, wb := side.dot(eb), -side.dot(ea)
 		if wa < 0 || wb < 0 || wa+wb > n2 || !(n2 > 0) {
 			continue
 		}
-		h := n.Dot(u)
+		h := n.dot(u)
 		d2 := h * h / n2
 		if !(d2 < f.error*f.error) {
 			continue
 		}
-		bary := geom.Vec3{(n2 - wa - wb) / n2, wa / n2, wb / n2}
+		bary := vec{(n2 - wa - wb) / n2, wa / n2, wb / n2}
 		if e := max(sqrt32(d2), g.error(t[k], ya, yb, bary)); e < f.error {
 			f.error, f.triangle, f.at = e, c/3, p
 			if e <= enough {
@@ -203,11 +201,11 @@ func (s *simplifier) compare(g *sample, t uint32, f *finding) bool {
 }
 
 // greatest is which of w is.
-func greatest(w geom.Vec3) int {
+func greatest(w vec) int {
 	switch {
-	case w[0] >= w[1] && w[0] >= w[2]:
+	case w.x >= w.y && w.x >= w.z:
 		return 0
-	case w[1] >= w[2]:
+	case w.y >= w.z:
 		return 1
 	}
 	return 2

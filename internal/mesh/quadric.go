@@ -1,10 +1,6 @@
 package mesh
 
-import (
-	"math"
-
-	"github.com/heliograph/heliograph/internal/geom"
-)
+import "math"
 
 // quadric is a weighted sum of squared distances from planes, as a function of a point.
 type quadric struct {
@@ -14,9 +10,9 @@ type quadric struct {
 }
 
 // plane is the quadric of the plane through p with unit normal n. Its mean counts it by share.
-func plane(n, p geom.Vec3, weight, share float64) quadric {
-	x, y, z := float64(n[0]), float64(n[1]), float64(n[2])
-	d := -(x*float64(p[0]) + y*float64(p[1]) + z*float64(p[2]))
+func plane(n, p vec, weight, share float64) quadric {
+	x, y, z := float64(n.x), float64(n.y), float64(n.z)
+	d := -(x*float64(p.x) + y*float64(p.y) + z*float64(p.z))
 	wx, wy, wz := weight*x, weight*y, weight*z
 	return quadric{wx * x, wx * y, wx * z, wy * y, wy * z, wz * z, wx * d, wy * d, wz * d, weight * d * d, share}
 }
@@ -36,15 +32,15 @@ func (q *quadric) add(o *quadric) {
 }
 
 // at is the weighted sum at p.
-func (q *quadric) at(p geom.Vec3) float64 {
-	x, y, z := float64(p[0]), float64(p[1]), float64(p[2])
+func (q *quadric) at(p vec) float64 {
+	x, y, z := float64(p.x), float64(p.y), float64(p.z)
 	return math.Abs(x*(q.xx*x+2*(q.xy*y+q.xz*z+q.x)) + y*(q.yy*y+2*(q.yz*z+q.y)) + z*(q.zz*z+2*q.z) + q.c)
 }
 
 // along is the step from p in direction n to the least sum.
-func (q *quadric) along(p, n geom.Vec3) (float32, bool) {
-	x, y, z := float64(p[0]), float64(p[1]), float64(p[2])
-	a, b, c := float64(n[0]), float64(n[1]), float64(n[2])
+func (q *quadric) along(p, n vec) (float32, bool) {
+	x, y, z := float64(p.x), float64(p.y), float64(p.z)
+	a, b, c := float64(n.x), float64(n.y), float64(n.z)
 	slope := a*(q.xx*x+q.xy*y+q.xz*z+q.x) + b*(q.xy*x+q.yy*y+q.yz*z+q.y) + c*(q.xz*x+q.yz*y+q.zz*z+q.z)
 	bend := a*(q.xx*a+2*(q.xy*b+q.xz*c)) + b*(q.yy*b+2*q.yz*c) + c*q.zz*c
 	if !(bend > 1e-12*q.weight) {

@@ -35,7 +35,7 @@ type simplifier struct {
 	center geom.Vec3
 	size   float32 // object space length of 1
 	inv    float64
-	pos    []geom.Vec3
+	pos    []vec
 	look   appearance
 
 	locked     []bool // positions
@@ -66,7 +66,7 @@ type wedgeMove struct {
 	from, to uint32
 	d2       float32 // distance from the nearest new triangle on its side, squared
 	near     [2]uint32
-	bary     geom.Vec3 // of the nearest point: weights of to and near
+	bary     vec // of the nearest point: weights of to and near
 }
 
 // run collapses edges until no more than target triangles are left or nothing can be collapsed. locked reports positions
@@ -173,8 +173,8 @@ func (s *simplifier) normalize() {
 }
 
 // local is x in the units of pos.
-func (s *simplifier) local(x geom.Vec3) geom.Vec3 {
-	return geom.Vec3{
+func (s *simplifier) local(x geom.Vec3) vec {
+	return vec{
 		float32((float64(x[0]) - float64(s.center[0])) * s.inv), float32((float64(x[1]) - float64(s.center[1])) * s.inv),
 		float32((float64(x[2]) - float64(s.center[2])) * s.inv),
 	}
@@ -185,8 +185,8 @@ func (s *simplifier) measure() {
 	var area, uvArea [2]float64
 	for t, tri := range s.tris {
 		a, b, c := s.pos[s.at[tri[0]]], s.pos[s.at[tri[1]]], s.pos[s.at[tri[2]]]
-		n := b.Sub(a).Cross(c.Sub(a))
-		l := n.Len()
+		n := b.sub(a).cross(c.sub(a))
+		l := n.length()
 		for _, v := range tri {
 			s.weight[v] += l / 6
 		}
@@ -197,7 +197,7 @@ func (s *simplifier) measure() {
 			}
 		}
 		if l > 0 {
-			n = n.Mul(1 / l)
+			n = n.mul(1 / l)
 			q := plane(n, a, float64(l), float64(l))
 			for _, v := range tri {
 				s.quadrics[s.at[v]].add(&q)
@@ -218,7 +218,7 @@ func (s *simplifier) measure() {
 }
 
 // edge adds the quadric of the plane that stands on edge k of triangle t, where the edge is a border or a seam.
-func (s *simplifier) edge(t uint32, k int, n geom.Vec3) {
+func (s *simplifier) edge(t uint32, k int, n vec) {
 	tri := &s.tris[t]
 	x, y := tri[k], tri[after[k]]
 	a, b := s.at[x], s.at[y]
@@ -236,13 +236,13 @@ func (s *simplifier) edge(t uint32, k int, n geom.Vec3) {
 			weight = 1
 		}
 	}
-	e := s.pos[b].Sub(s.pos[a])
-	side := n.Cross(e)
-	l := side.Len()
+	e := s.pos[b].sub(s.pos[a])
+	side := n.cross(e)
+	l := side.length()
 	if !(l > 0) {
 		return
 	}
-	q := plane(side.Mul(1/l), s.pos[a], weight*float64(e.Dot(e)), 0)
+	q := plane(side.mul(1/l), s.pos[a], weight*float64(e.dot(e)), 0)
 	s.quadrics[a].add(&q)
 	s.quadrics[b].add(&q)
 }
@@ -313,7 +313,7 @@ func (s *simplifier) planes(from, to uint32) float32 {
 func (s *simplifier) evaluate(v, w uint32) (cost float32, ok bool) {
 	s.moved = s.moved[:0]
 	pv, pw := s.pos[v], s.pos[w]
-	u := pv.Sub(pw)
+	u := pv.sub(pw)
 	vanish := 0
 	for c := s.head[v]; c != none; c = s.next[c] {
 		tri := &s.tris[c/3]
@@ -335,21 +335,21 @@ func (s *simplifier) evaluate(v, w uint32) (cost float32, ok bool) {
 			continue
 		}
 		pa, pb := s.pos[a], s.pos[b]
-		e := pb.Sub(pa)
-		old, n := e.Cross(pv.Sub(pa)), e.Cross(pw.Sub(pa))
-		l2, n2, d := old.Dot(old), n.Dot(n), old.Dot(n)
+		e := pb.sub(pa)
+		old, n := e.cross(pv.sub(pa)), e.cross(pw.sub(pa))
+		l2, n2, d := old.dot(old), n.dot(n), old.dot(n)
 		if l2 > 0 && (d <= 0 || d*d < 0.0625*l2*n2) {
 			return 0, false
 		}
 		// The weights of the corners at the foot of v on the new triangle, times n2; d is that of w.
-		side := n.Cross(u)
-		wa, wb := side.Dot(pb.Sub(pw)), -side.Dot(pa.Sub(pw))
+		side := n.cross(u)
+		wa, wb := side.dot(pb.sub(pw)), -side.dot(pa.sub(pw))
 		if wa < 0 || wb < 0 || !(n2 > 0) {
 			continue
 		}
-		h := n.Dot(u)
+		h := n.dot(u)
 		if d2 := h * h / n2; d2 < m.d2 {
-			m.d2, m.bary, m.near = d2, geom.Vec3{d / n2, wa / n2, wb / n2}, [2]uint32{ya, yb}
+			m.d2, m.bary, m.near = d2, vec{d / n2, wa / n2, wb / n2}, [2]uint32{ya, yb}
 		}
 	}
 	if vanish == s.live {
@@ -426,7 +426,7 @@ func (s *simplifier) closestWedge(x, w uint32, extent float32) uint32 {
 			continue
 		}
 		y := tri[c%3]
-		if e := look.error(y, y, y, geom.Vec3{1}); best == none || e < least || e == least && y < best {
+		if e := look.error(y, y, y, vec{x: 1}); best == none || e < least || e == least && y < best {
 			best, least = y, e
 		}
 	}
@@ -501,8 +501,9 @@ func (s *simplifier) spread(m *wedgeMove) {
 	if p.Normals == nil && p.Colors == nil {
 		return
 	}
+	bary := [3]float32{m.bary.x, m.bary.y, m.bary.z}
 	for i, y := range [3]uint32{m.to, m.near[0], m.near[1]} {
-		share := s.weight[m.from] * m.bary[i]
+		share := s.weight[m.from] * bary[i]
 		if !(share > 0) || s.locked[s.at[y]] {
 			continue
 		}
@@ -510,9 +511,9 @@ func (s *simplifier) spread(m *wedgeMove) {
 		f := share / total
 		s.weight[y], s.changed[y] = total, true
 		if p.Normals != nil {
-			n := p.Normals[y].Mul(1 - f).Add(p.Normals[m.from].Mul(f))
-			if l := n.Len(); l > 1e-3 {
-				p.Normals[y] = n.Mul(1 / l)
+			n := vecOf(p.Normals[y]).mul(1 - f).add(vecOf(p.Normals[m.from]).mul(f))
+			if l := n.length(); l > 1e-3 {
+				p.Normals[y] = n.mul(1 / l).array()
 			}
 		}
 		if p.Colors != nil {
@@ -551,13 +552,13 @@ func (s *simplifier) settle() (moved int) {
 			continue
 		}
 		from := s.pos[p]
-		to := from.Add(n.Mul(d))
+		to := from.add(n.mul(d))
 		if s.turns(p, to) {
 			continue
 		}
-		var x geom.Vec3
+		x := to.array()
 		for k := range 3 {
-			x[k] = float32(float64(s.center[k]) + float64(to[k])*float64(s.size))
+			x[k] = float32(float64(s.center[k]) + float64(x[k])*float64(s.size))
 		}
 		s.prim.Positions[v], s.pos[p], s.changed[v] = x, s.local(x), true
 		s.ids[p] = uint32(moved) | newBit
@@ -568,7 +569,7 @@ func (s *simplifier) settle() (moved int) {
 }
 
 // fan returns the one vertex at p and the mean normal of its triangles; it is not ok if there are several.
-func (s *simplifier) fan(p uint32) (v uint32, n geom.Vec3, ok bool) {
+func (s *simplifier) fan(p uint32) (v uint32, n vec, ok bool) {
 	v = none
 	for c := s.head[p]; c != none; c = s.next[c] {
 		tri := &s.tris[c/3]
@@ -581,26 +582,26 @@ func (s *simplifier) fan(p uint32) (v uint32, n geom.Vec3, ok bool) {
 			return 0, n, false
 		}
 		a := s.pos[s.at[tri[0]]]
-		n = n.Add(s.pos[s.at[tri[1]]].Sub(a).Cross(s.pos[s.at[tri[2]]].Sub(a)))
+		n = n.add(s.pos[s.at[tri[1]]].sub(a).cross(s.pos[s.at[tri[2]]].sub(a)))
 	}
-	l := n.Len()
+	l := n.length()
 	if v == none || !(l > 0) {
 		return 0, n, false
 	}
-	return v, n.Mul(1 / l), true
+	return v, n.mul(1 / l), true
 }
 
 // turns reports whether a triangle at p would tilt by much if p moved.
-func (s *simplifier) turns(p uint32, to geom.Vec3) bool {
+func (s *simplifier) turns(p uint32, to vec) bool {
 	for c := s.head[p]; c != none; c = s.next[c] {
 		tri := &s.tris[c/3]
 		if tri[0] == none {
 			continue
 		}
 		a, b := s.pos[s.at[tri[after[c%3]]]], s.pos[s.at[tri[before[c%3]]]]
-		e := b.Sub(a)
-		old, n := e.Cross(s.pos[p].Sub(a)), e.Cross(to.Sub(a))
-		if d := old.Dot(n); d <= 0 || d*d < 0.5*old.Dot(old)*n.Dot(n) {
+		e := b.sub(a)
+		old, n := e.cross(s.pos[p].sub(a)), e.cross(to.sub(a))
+		if d := old.dot(n); d <= 0 || d*d < 0.5*old.dot(old)*n.dot(n) {
 			return true
 		}
 	}
@@ -630,9 +631,9 @@ func (s *simplifier) unify() {
 			for j := range s.moved[:i] {
 				to := s.moved[j].to
 				l := s.look.at(to, extent)
-				if e := l.error(m.from, m.from, m.from, geom.Vec3{1}); e <= s.worst {
+				if e := l.error(m.from, m.from, m.from, vec{x: 1}); e <= s.worst {
 					s.other = max(s.other, e)
-					m.to, m.bary, m.near = to, geom.Vec3{1}, [2]uint32{to, to}
+					m.to, m.bary, m.near = to, vec{x: 1}, [2]uint32{to, to}
 					s.spread(m)
 					break
 				}
