@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -108,6 +109,12 @@ func TestFailures(t *testing.T) {
 			}
 			return nil
 		}, code: "InputContainerError", text: "container. The signature of [redacted] has expired."},
+		"disk full": {storage: func(op, _ string) error {
+			if op == "Download" {
+				return fmt.Errorf("write: %w", syscall.ENOSPC)
+			}
+			return nil
+		}, code: "InsufficientCapacity", text: "no room on its disk"},
 		"output refused": {storage: func(op, _ string) error {
 			if op == "Upload" {
 				return arr.Errorf(arr.CodeForbidden, "The signature may not write.")

@@ -384,6 +384,8 @@ func (t *transfer) explain(code arr.Code, text string, err error) *arr.Error {
 		t.log.Error("transfer failed", "reason", t.hide.Replace(err.Error()))
 	}
 	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		return arr.Errorf(arr.CodeCapacity, "The service has no room on its disk for the source.")
 	case e == nil:
 		return arr.Errorf(code, "%s", text)
 	case e.Code == arr.CodeCapacity, e.Code == code:
