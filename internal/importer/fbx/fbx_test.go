@@ -589,3 +589,17 @@ func TestInheritedScale(t *testing.T) {
 		}
 	}
 }
+
+// TestFarMeshes: what lies at the coordinates of a national grid keeps its shape.
+func TestFarMeshes(t *testing.T) {
+	far := strings.ReplaceAll(square(2), "0,0,0,100,0,0,100,100,0,0,100,0", "5e7,5e8,0,50000001,5e8,0,50000001,500000001,0,5e7,500000001,0")
+	m := must(t, document7("", model(1, "a", "Mesh")+far, connections(1, 0, 2, 1)))
+	n := m.Nodes[1]
+	if n.Parent != 0 || n.Mesh != 0 || n.Local[13] != 5e6 {
+		t.Errorf("node %+v", n)
+	}
+	p := m.Meshes[0].Primitives[0].Positions
+	if d := p[1].Sub(p[0]); math.Abs(float64(d[0])-0.01) > 1e-6 {
+		t.Errorf("a centimetre is %v", d)
+	}
+}

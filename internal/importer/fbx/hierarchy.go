@@ -241,6 +241,12 @@ func (l *loader) mesh(m *placed, geometry *object) error {
 		l.meshes[name] = index
 		l.model.Meshes = append(l.model.Meshes, mesh)
 	}
+	if s.origin != (vec3{}) {
+		n := importer.Node(m.name, m.node, index)
+		n.Local = translation(s.origin).geom()
+		l.model.Nodes = append(l.model.Nodes, n)
+		return nil
+	}
 	n := &l.model.Nodes[m.node]
 	n.Mesh = index
 	m.surface = s

@@ -23,6 +23,7 @@ type surfaceKey struct {
 type surface struct {
 	parts     []part
 	triangles int64
+	origin    vec3 // what the positions are relative to
 	colored   bool
 	uvSets    []string
 
@@ -67,7 +68,7 @@ func (l *loader) surface(g *object, geometric affine) (*surface, error) {
 		}
 	}
 	s := &surface{}
-	if err := b.read(s); err != nil {
+	if err := b.read(g, s); err != nil {
 		return nil, err
 	}
 	if err := b.triangles(); err != nil {
@@ -88,7 +89,7 @@ func (l *loader) surface(g *object, geometric affine) (*surface, error) {
 }
 
 // read reads the points and the layers.
-func (b *builder) read(s *surface) error {
+func (b *builder) read(g *object, s *surface) error {
 	xyz, err := array[float64](b.file, b.node.child("Vertices"))
 	if err != nil {
 		return err
@@ -101,8 +102,12 @@ func (b *builder) read(s *surface) error {
 		return err
 	}
 	b.soup.Positions = make([]geom.Vec3, len(xyz)/3)
+	point := func(i int) vec3 { return b.geometric.point(vec3(xyz[3*i : 3*i+3]).times(b.unit)) }
+	if s.origin = farOrigin(len(xyz)/3, point); deforms(g) {
+		s.origin = vec3{}
+	}
 	for i := range b.soup.Positions {
-		v := b.geometric.point(vec3(xyz[3*i : 3*i+3]).times(b.unit)).geom()
+		v := point(i).sub(s.origin).geom()
 		if b.soup.Positions[i] = v; !importer.Finite(v[:]...) {
 			return fmt.Errorf("vertex %d is not at finite numbers", i)
 		}
@@ -148,6 +153,37 @@ func (b *builder) read(s *surface) error {
 	}
 	s.colored = b.colors != nil
 	return nil
+}
+
+// deforms reports whether a geometry has skins or shapes, which know its points where they are.
+func deforms(g *object) bool {
+	for range g.children("Deformer") {
+		return true
+	}
+	return g.node.child("Shape") != nil
+}
+
+// farOrigin is the middle of points that float32 would blur, for they are much farther from the origin than from each other:
+// programs put buildings at the coordinates of national grids. It is zero for all others.
+func farOrigin(n int, point func(i int) vec3) vec3 {
+	if n == 0 {
+		return vec3{}
+	}
+	lo, hi := point(0), point(0)
+	for i := 1; i < n; i++ {
+		for k, x := range point(i) {
+			lo[k], hi[k] = min(lo[k], x), max(hi[k], x)
+		}
+	}
+	const far = 1 << 14 // leaves ten of float32's 24 bits
+	middle, size := lo.add(hi).times(0.5), hi.sub(lo).len()
+	if l := middle.len(); !(l > far*size) || !(l < math.MaxFloat32) || size == 0 {
+		return vec3{}
+	}
+	for k := range middle { // exact in float32
+		middle[k] = float64(float32(middle[k]))
+	}
+	return middle
 }
 
 // triangles cuts the polygons.
