@@ -204,10 +204,12 @@ func (w *worker) spans(first uint32, maker int32) (out []span) {
 	evenRuns(len(w.live), func(lo, hi int) {
 		for lo < hi {
 			n := w.fitting(w.live[lo:hi])
-			box := geom.Empty()
+			all := emptyMinMax()
 			for i := lo; i < lo+n; i++ {
-				box = box.Extend(geom.Vec3(w.cents[i].key[:3]))
+				key := &w.cents[i].key
+				all.extend(vec{key[0], key[1], key[2]})
 			}
+			box := all.box()
 			out = append(out, span{first: first + uint32(lo), count: uint32(n), maker: maker, center: box.Center()})
 			lo += n
 		}

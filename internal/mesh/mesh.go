@@ -213,10 +213,11 @@ func (b *builder) detail(v uint32) [4]uint32 {
 
 func (b *builder) bounds(c *Cluster, verts []uint32, tris [][3]uint32) {
 	pos := b.p.Positions
-	box := geom.Empty()
+	e := emptyMinMax()
 	for _, v := range verts {
-		box = box.Extend(pos[v])
+		e.extend(vecOf(pos[v]))
 	}
+	box := e.box()
 	b.m.Bounds = b.m.Bounds.Union(box)
 	c.Center = box.Center()
 	for k := range 3 {
@@ -257,16 +258,16 @@ func cone(pos []geom.Vec3, tris [][3]uint32) (axis geom.Vec3, cutoff float32) {
 
 // unitNormal works in float64: cross products of small or large edges leave float32's range.
 func unitNormal(a, b, c geom.Vec3) (geom.Vec3, bool) {
-	var e, f [3]float64
-	for k := range 3 {
-		e[k], f[k] = float64(b[k])-float64(a[k]), float64(c[k])-float64(a[k])
-	}
-	n := [3]float64{e[1]*f[2] - e[2]*f[1], e[2]*f[0] - e[0]*f[2], e[0]*f[1] - e[1]*f[0]}
-	l := math.Sqrt(n[0]*n[0] + n[1]*n[1] + n[2]*n[2])
-	if !(l > 0) || math.IsInf(l, 0) {
+	ax, ay, az := float64(a[0]), float64(a[1]), float64(a[2])
+	ex, ey, ez := float64(b[0])-ax, float64(b[1])-ay, float64(b[2])-az
+	fx, fy, fz := float64(c[0])-ax, float64(c[1])-ay, float64(c[2])-az
+	x, y, z := ey*fz-ez*fy, ez*fx-ex*fz, ex*fy-ey*fx
+	l := math.Sqrt(x*x + y*y + z*z)
+	if !(l > 1e-300) || math.IsInf(l, 0) {
 		return geom.Vec3{}, false
 	}
-	return geom.Vec3{float32(n[0] / l), float32(n[1] / l), float32(n[2] / l)}, true
+	l = 1 / l
+	return geom.Vec3{float32(x * l), float32(y * l), float32(z * l)}, true
 }
 
 func dist(a, b geom.Vec3) float64 { return math.Sqrt(dist2(a, b)) }

@@ -156,10 +156,11 @@ func (s *simplifier) begin(q *patch, locked func(uint32) bool) {
 
 // normalize sets pos: centred on the patch, greatest extent 1.
 func (s *simplifier) normalize() {
-	box := geom.Empty()
+	all := emptyMinMax()
 	for _, p := range s.prim.Positions {
-		box = box.Extend(p)
+		all.extend(vecOf(p))
 	}
+	box := all.box()
 	e := box.Size()
 	s.center, s.size = box.Center(), max(e[0], e[1], e[2])
 	s.inv = 1 / float64(s.size)

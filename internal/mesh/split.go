@@ -88,17 +88,17 @@ func evenRuns(n int, yield func(lo, hi int)) {
 }
 
 func longestAxis(cs []centroid) int {
-	lo, hi := cs[0].key, cs[0].key
-	for i := range cs {
-		for k, v := range &cs[i].key {
-			lo[k], hi[k] = min(lo[k], v), max(hi[k], v)
+	var size [6]float32
+	for k := range size {
+		lo, hi := cs[0].key[k], cs[0].key[k]
+		for i := range cs {
+			lo, hi = stretched(lo, hi, cs[i].key[k])
 		}
+		size[k] = hi - lo
 	}
-	size := geom.Vec3{hi[0] - lo[0], hi[1] - lo[1], hi[2] - lo[2]}
 	scale := normalWeight * max(size[0], size[1], size[2])
 	axis, most := 0, float32(-1)
-	for k := range 6 {
-		s := hi[k] - lo[k]
+	for k, s := range size {
 		if k >= 3 {
 			s *= scale / 2
 		}
