@@ -47,9 +47,17 @@ type Target interface {
 	Close() error
 }
 
+// Interrupter is a Target that can be asked, from any goroutine, to leave a Render that refines a view: it takes longest, and
+// what it draws is not wanted any more once the view moves. Others are not interrupted.
+type Interrupter interface {
+	Interrupt()
+}
+
 // Stats tells what a Render did.
 type Stats struct {
-	Converged bool // another Render of the same input would change nothing: stop drawing
+	// Interrupted says that Render was left: the picture is the one before, and the next Render starts anew.
+	Interrupted bool
+	Converged   bool // another Render of the same input would change nothing: stop drawing
 	// PagesMissing is how many pages of geometry a finer picture waits for. Rendering the same again before Engine has told of an
 	// arrival gives the same picture.
 	PagesMissing              int

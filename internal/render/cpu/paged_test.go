@@ -363,3 +363,37 @@ func (n noise) ReadPage(ctx context.Context, i int, dst mesh.Page) error {
 	}
 	return nil
 }
+
+// TestInterrupt: a picture that is refined is left when it is asked to, and keeps what it was; a moving one is not.
+func TestInterrupt(t *testing.T) {
+	s := grid(2, 400_000)
+	e := newEngine(t, cpu.Config{Threads: 1})
+	prepare(t, e, s)
+	target := newTarget(t, e, 640, 360)
+	stopper := target.(render.Interrupter)
+	stopped := false
+	for try := 0; try < 200 && !stopped; try++ {
+		v := orbit(6, float64(try))
+		stopper.Interrupt()
+		if stats := mustRender(t, target, s, v); stats.Interrupted {
+			t.Fatal("a moving view was interrupted")
+		}
+		before := picture(target)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			stopper.Interrupt()
+		}()
+		stats := mustRender(t, target, s, v)
+		<-done
+		if stopped = stats.Interrupted; stopped && !bytes.Equal(picture(target).Pix, before.Pix) {
+			t.Error("an interrupted picture changed")
+		}
+		if again := mustRender(t, target, s, v); stopped && again.Sample != 0 {
+			t.Errorf("sample %d after an interruption", again.Sample)
+		}
+	}
+	if !stopped {
+		t.Error("no picture was interrupted")
+	}
+}

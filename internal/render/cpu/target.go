@@ -45,7 +45,8 @@ type Target struct {
 	seen    []atomic.Bool // by item: shows in the opaque layer
 	layout  []layoutEntry
 	frame   frame
-	k       kernels // bound to frame while Render runs
+	k       kernels     // bound to frame while Render runs
+	stop    atomic.Bool // Interrupt was called
 	version uint64
 	sky     scene.Sky
 	light   scene.DirectionalLight
@@ -139,15 +140,29 @@ func (t *Target) Render(s *scene.Snapshot, v render.View) (render.Stats, error) 
 	}
 	t.version, t.view, t.light, t.sky = s.Version, v, s.Light, s.Sky
 	t.stats = render.Stats{Sample: t.sample, Converged: t.sample == samples}
+	t.stop.Store(false)
 	clock := t.e.pool.begin()
 	wants, err := t.draw(s, v, resting, clock)
 	t.stats.PagesMissing = t.e.pool.end(wants)
-	if err != nil {
+	switch {
+	case errors.Is(err, errInterrupted):
+		t.sample = -1
+		return render.Stats{Interrupted: true}, nil
+	case err != nil:
 		t.sample = -1
 		return render.Stats{}, err
 	}
 	return t.stats, nil
 }
+
+// errInterrupted ends a draw.
+var errInterrupted = errors.New("interrupted")
+
+// Interrupt implements render.Interrupter.
+func (t *Target) Interrupt() { t.stop.Store(true) }
+
+// interrupted reports whether the frame is to be left. From shading on it is not: that changes the picture.
+func (t *Target) interrupted() bool { return t.frame.resting && t.stop.Load() }
 
 // draw makes the picture, and returns the pages that it missed.
 func (t *Target) draw(s *scene.Snapshot, v render.View, resting bool, clock uint64) ([]want, error) {
@@ -176,6 +191,9 @@ func (t *Target) draw(s *scene.Snapshot, v render.View, resting bool, clock uint
 	t.k, release = t.e.bind(&t.frame)
 	defer release()
 	cullNS += t.visibility(units)
+	if t.interrupted() {
+		return wants, errInterrupted
+	}
 	raster := time.Now()
 	t.shade()
 	t.remember()
@@ -301,7 +319,7 @@ func (t *Target) visibility(units []culled) (cullNS int64) {
 		rest = rest[n:]
 		cullNS += time.Since(start).Nanoseconds()
 		t.rasterBands(from, len(f.items), false)
-		if len(rest) == 0 {
+		if len(rest) == 0 || t.interrupted() {
 			break
 		}
 	}
@@ -399,6 +417,9 @@ func (t *Target) bands(from, to int) [][]uint32 {
 	return out
 }
 
+// mostItems is how many items are rasterised between two questions whether to go on.
+const mostItems = 1024
+
 // rasterBands draws the items from..to into the opaque layer.
 func (t *Target) rasterBands(from, to int, clear bool) {
 	f, rows := &t.frame, t.bandRows()
@@ -409,8 +430,11 @@ func (t *Target) rasterBands(from, to int, clear bool) {
 			t.layer.clear(y0*t.stride, y1*t.stride)
 		}
 		for items := bands[b]; len(items) > 0; {
+			if t.interrupted() {
+				return
+			}
 			kind, n := f.kind(items[0]), 1
-			for n < len(items) && f.kind(items[n]) == kind {
+			for n < min(len(items), mostItems) && f.kind(items[n]) == kind {
 				n++
 			}
 			switch kind {

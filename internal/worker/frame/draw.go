@@ -142,7 +142,7 @@ func (d *drawer) step(now time.Time, pic *picture) (done bool, wait time.Duratio
 		if what == redraw {
 			d.due = later(d.due.Add(frameInterval), now.Add(frameInterval/2)) // 60 a second on average, with some jitter
 		}
-		if !d.worthSending() {
+		if d.stats.Interrupted || !d.worthSending() {
 			return false, 0, nil
 		}
 		pic.poseWait, pic.renderFor = 0, d.renderFor
@@ -219,7 +219,10 @@ func (d *drawer) render(snap *scene.Snapshot, view render.View, size Size) error
 		return err
 	}
 	start := time.Now()
+	i, _ := t.(render.Interrupter)
+	d.l.rendering.Store(&rendering{i, view})
 	stats, err := t.Render(snap, view)
+	d.l.rendering.Store(nil)
 	if err != nil {
 		return err
 	}

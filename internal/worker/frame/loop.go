@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -55,6 +56,9 @@ type Loop struct {
 	// older one.
 	drawing sync.RWMutex
 
+	// rendering is what the drawer renders now.
+	rendering atomic.Pointer[rendering]
+
 	overlap  bool // the next frame is drawn while one is encoded
 	wake     chan struct{}
 	free     chan *picture // the pictures that are drawn into and encoded in turn, one or two
@@ -63,6 +67,12 @@ type Loop struct {
 	mu    sync.Mutex
 	st    state
 	stats Stats
+}
+
+// rendering is a Render in progress; target is nil where it cannot be interrupted.
+type rendering struct {
+	target render.Interrupter
+	view   render.View
 }
 
 // overlapCores is from how many cores on a frame is drawn while the one before it is encoded. On fewer, both stages fill
@@ -163,6 +173,9 @@ func (l *Loop) SetPose(p *streampb.Pose, arrived time.Time) {
 		}
 		st.view, st.posed, st.poseID, st.poseAt = v, true, p.GetId(), arrived
 	})
+	if r := l.rendering.Load(); r != nil && r.target != nil && r.view != v {
+		r.target.Interrupt()
+	}
 }
 
 // SetViewport asks for a picture size and returns the size that frames will have.
