@@ -25,7 +25,8 @@ func TestAssets(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
-	for name, most := range map[string]int{"scale/rock1m_meshopt.glb": 1e6, "scale/terrain5m_meshopt.glb": 1e6} {
+	// At one pixel; the rock is noise down to its last triangle, the terrain is mostly smooth.
+	for name, most := range map[string]int{"scale/rock1m_meshopt.glb": 400e3, "scale/terrain5m_meshopt.glb": 800e3} {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			p := load(t, testassets.Path(t, name))
 			var r mesh.Paged
@@ -56,7 +57,7 @@ func TestAssets(t *testing.T) {
 				for _, px := range []float64{0.25, 1} {
 					n := cutSize(&r, eye, px*pixel)
 					t.Logf("from %.1f radii at %.2f pixels: %d triangles", far, px, n)
-					if n > most {
+					if px == 1 && n > most {
 						t.Errorf("from %.1f radii at %.2f pixels: %d triangles", far, px, n)
 					}
 				}

@@ -10,6 +10,10 @@ import (
 type worker struct {
 	h *hierarchy
 	l *level
+	// What earlier levels left; commit appends to the hierarchy's meanwhile.
+	spheres []sphere
+	errors  []float32
+	owners  []uint32
 
 	patch    patch
 	simplify simplifier
@@ -63,20 +67,22 @@ func (w *worker) group(clusters []uint32, last bool) (r product) {
 		r.group.Error = float32(math.Inf(1))
 		return r
 	}
-	target := n / 2
-	w.simplify.run(q, w.shared, target)
+	w.simplify.run(q, w.shared, n/2)
 	if float64(w.simplify.live) > stuckShare*float64(n) {
 		return w.keep(clusters)
 	}
 	var floor float32
 	for _, c := range clusters {
 		if maker := l.clusters[c].maker; maker >= 0 {
-			floor = max(floor, w.h.errors[maker]*errorMargin)
+			floor = max(floor, w.errors[maker]*errorMargin)
 		}
 	}
-	r.group.Error = max(floor, w.replace(&r, floor))
+	r.group.Error = min(max(floor, w.replace(&r, floor)), math.MaxFloat32)
 	return r
 }
+
+// shared reports whether a welded position is used by another group of this level too, so that it must stay.
+func (w *worker) shared(position uint32) bool { return w.owners[position]&sharedBit != 0 }
 
 // members lays the clusters of the patch out.
 func (w *worker) members(clusters []uint32) (*Mesh, []int32) {
@@ -122,7 +128,7 @@ func (w *worker) bound(clusters []uint32, m *Mesh) Group {
 	box := m.Bounds
 	for _, c := range clusters {
 		if maker := w.l.clusters[c].maker; maker >= 0 {
-			s := &w.h.spheres[maker]
+			s := &w.spheres[maker]
 			box = box.Union(sphereBox(s.center, s.radius))
 		}
 	}
@@ -130,7 +136,7 @@ func (w *worker) bound(clusters []uint32, m *Mesh) Group {
 	for i, c := range clusters {
 		g.Radius = max(g.Radius, reach(g.Center, m.Clusters[i].Center, m.Clusters[i].Radius))
 		if maker := w.l.clusters[c].maker; maker >= 0 {
-			g.Radius = max(g.Radius, reach(g.Center, w.h.spheres[maker].center, w.h.spheres[maker].radius))
+			g.Radius = max(g.Radius, reach(g.Center, w.spheres[maker].center, w.spheres[maker].radius))
 		}
 	}
 	return g
@@ -153,7 +159,7 @@ func (w *worker) replace(r *product, floor float32) float32 {
 	for _, c := range w.cents {
 		w.live = append(w.live, q.tris[c.tri])
 	}
-	r.clusters = w.spans(0, -1)
+	r.clusters = w.spans(0)
 	for i, c := range r.clusters {
 		for _, t := range w.cents[c.first : c.first+c.count] {
 			w.runOf[t.tri] = uint32(i)
@@ -200,7 +206,7 @@ func (w *worker) output(r *product) {
 }
 
 // spans cuts the triangles of live, in the order of cents, into clusters that start at triangle first of a level.
-func (w *worker) spans(first uint32, maker int32) (out []span) {
+func (w *worker) spans(first uint32) (out []span) {
 	evenRuns(len(w.live), func(lo, hi int) {
 		for lo < hi {
 			n := w.fitting(w.live[lo:hi])
@@ -210,7 +216,7 @@ func (w *worker) spans(first uint32, maker int32) (out []span) {
 				all.extend(vec{key[0], key[1], key[2]})
 			}
 			box := all.box()
-			out = append(out, span{first: first + uint32(lo), count: uint32(n), maker: maker, center: box.Center()})
+			out = append(out, span{first: first + uint32(lo), count: uint32(n), maker: -1, center: box.Center()})
 			lo += n
 		}
 	})

@@ -141,7 +141,7 @@ func (h *hierarchy) simplifyLevel(ctx context.Context, l *level, last bool) (*le
 	}
 	workers := make([]*worker, h.threads)
 	for i := range workers {
-		workers[i] = &worker{h: h, l: l}
+		workers[i] = &worker{h: h, l: l, spheres: h.spheres, errors: h.errors, owners: h.owners}
 	}
 	// About half of the triangles are left, and half of their vertices have changed.
 	n := len(l.tris) / 3
@@ -206,6 +206,3 @@ func (h *hierarchy) commit(next *level, r *product) error {
 	}
 	return nil
 }
-
-// shared reports whether a welded position is used by another group of this level too, so that it must stay.
-func (w *worker) shared(position uint32) bool { return w.h.owners[position]&sharedBit != 0 }

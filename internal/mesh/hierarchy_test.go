@@ -2,6 +2,7 @@ package mesh_test
 
 import (
 	"context"
+	"errors"
 	"math"
 	"reflect"
 	"slices"
@@ -77,7 +78,8 @@ func readAll(p *mesh.Paged) []mesh.Mesh {
 	for i, info := range p.Source.Pages() {
 		m := &pages[i]
 		m.Positions, m.Surface, m.Triangles = make([]float32, 3*info.Vertices), make([]uint32, 4*info.Vertices), make([]uint32, info.Triangles)
-		if err := p.Source.ReadPage(context.Background(), i, mesh.Page{Positions: m.Positions, Surface: m.Surface, Triangles: m.Triangles}); err != nil {
+		dst := mesh.Page{Positions: m.Positions, Surface: m.Surface, Triangles: m.Triangles}
+		if err := p.Source.ReadPage(context.Background(), i, dst); err != nil {
 			panic(err)
 		}
 	}
@@ -253,5 +255,45 @@ func TestThreads(t *testing.T) {
 				t.Errorf("%d threads give another hierarchy than one", threads)
 			}
 		}
+	}
+}
+
+// TestStops: an error of the sink, or the end of the context, ends the work.
+func TestStops(t *testing.T) {
+	broken := errors.New("disk full")
+	for _, threads := range []int{1, 3} {
+		calls := 0
+		err := mesh.BuildHierarchy(t.Context(), terrain(100), mesh.HierarchyOptions{Threads: threads},
+			func(mesh.Group, *mesh.Mesh, []int32) error {
+				calls++
+				return broken
+			})
+		if !errors.Is(err, broken) || calls != 1 {
+			t.Errorf("%d threads: %v after %d calls", threads, err, calls)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		err = mesh.BuildHierarchy(ctx, terrain(100), mesh.HierarchyOptions{Threads: threads},
+			func(mesh.Group, *mesh.Mesh, []int32) error {
+				cancel()
+				return nil
+			})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%d threads: %v after the context's end", threads, err)
+		}
+		cancel()
+	}
+}
+
+// TestProgress: it rises to 1 and no further.
+func TestProgress(t *testing.T) {
+	last := 0.0
+	_, err := mesh.Resident(t.Context(), sphere(20, 0.02), mesh.HierarchyOptions{Progress: func(done float64) {
+		if done < last || done > 1 {
+			t.Errorf("%g after %g", done, last)
+		}
+		last = done
+	}})
+	if err != nil || last != 1 {
+		t.Errorf("ends at %g, %v", last, err)
 	}
 }

@@ -149,7 +149,7 @@ func (w *worker) chunk(h *hierarchy, order, dst []uint32, first uint32) []span {
 		w.live = append(w.live, t)
 		copy(dst[3*i:], t[:])
 	}
-	return w.spans(first, -1)
+	return w.spans(first)
 }
 
 // partition returns the clusters of each group of l, and marks the positions that groups share in owners.
