@@ -1,15 +1,19 @@
 package conformance
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -138,6 +142,50 @@ func TestFullService(t *testing.T) {
 	}
 	if p := sessionOf(t, s.get(t, ids[0]), http.StatusOK); p.Status != "Ready" {
 		t.Errorf("the one session is %s", p.Status)
+	}
+}
+
+// TestSignaturesAreNotKept: while a conversion waits or runs, its signatures are in no file of the service in clear, and in
+// no log.
+func TestSignaturesAreNotKept(t *testing.T) {
+	t.Parallel()
+	server := devserver.Start(t, devserver.Options{})
+	s := &suite{Target: targetOf(t, server)}
+	s.token = s.buyToken(t)
+	id := s.unusedName()
+	a := s.putConversion(t, id, `{"settings":{"inputLocation":{"storageContainerUri":"https://contosostorage01.blob.core.windows.net/in",`+
+		`"relativeInputAssetPath":"a.glb","storageContainerReadListSas":"?sv=1&sig=hushhush"},"outputLocation":{"storageContainerUri":`+
+		`"https://contosostorage01.blob.core.windows.net/out","storageContainerWriteSas":"sv=1&sig=hushhush"}}}`)
+	conversionOf(t, a, http.StatusCreated)
+	conversionOf(t, s.getConversion(t, id), http.StatusOK)
+	files := 0
+	look := func() {
+		t.Helper()
+		err := filepath.WalkDir(server.DataDir, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || !d.Type().IsRegular() {
+				return nil //nolint:nilerr // it has gone meanwhile
+			}
+			text, err := os.ReadFile(path)
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			if files++; bytes.Contains(text, []byte("hushhush")) {
+				t.Errorf("a signature is in %s", path)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	look()
+	wantStatus(t, s.raw(t, s.Endpoint, call{method: "POST", path: s.conversion(id) + "/:cancel", auth: s.token}), http.StatusNoContent)
+	if c := conversionOf(t, s.getConversion(t, id), http.StatusOK); c.Status != "Failed" {
+		t.Errorf("cancelled: %+v", c)
+	}
+	look()
+	if log := server.Log(); strings.Contains(log, "hushhush") || !strings.Contains(log, id) || files < 4 {
+		t.Errorf("looked through %d files; log:\n%s", files, log)
 	}
 }
 
