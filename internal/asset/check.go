@@ -39,9 +39,16 @@ func checkModel(m *scene.Model) error {
 			}
 		}
 	}
+	checked := map[*uint32]int{} // lists of indices, which primitives of a file may share, and their vertices
 	for i, mesh := range m.Meshes {
 		for k := range mesh.Primitives {
-			if err := checkPrimitive(m, &mesh.Primitives[k]); err != nil {
+			p := &mesh.Primitives[k]
+			err := checkPrimitive(m, p)
+			if n := len(p.Positions); err == nil && len(p.Indices) > 0 && checked[&p.Indices[0]] != n {
+				err = checkIndices(p)
+				checked[&p.Indices[0]] = n
+			}
+			if err != nil {
 				return fmt.Errorf("mesh %d, primitive %d: %w", i, k, err)
 			}
 		}
@@ -135,9 +142,13 @@ func checkPrimitive(m *scene.Model, p *scene.Primitive) error {
 	if len(p.Indices)%3 != 0 {
 		return fmt.Errorf("it has %d indices", len(p.Indices))
 	}
+	return nil
+}
+
+func checkIndices(p *scene.Primitive) error {
 	for _, i := range p.Indices {
-		if int64(i) >= int64(n) {
-			return fmt.Errorf("index %d of %d vertices", i, n)
+		if int64(i) >= int64(len(p.Positions)) {
+			return fmt.Errorf("index %d of %d vertices", i, len(p.Positions))
 		}
 	}
 	return nil

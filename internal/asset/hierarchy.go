@@ -5,6 +5,7 @@ import (
 
 	"github.com/heliograph/heliograph/internal/geom"
 	"github.com/heliograph/heliograph/internal/mesh"
+	"github.com/heliograph/heliograph/internal/scene"
 )
 
 // readPages reads the page directory.
@@ -138,6 +139,7 @@ func (g *geometryReader) read(i int) error {
 			return damaged("geometry %d has no size", i)
 		}
 	}
+	e.box = p.Bounds
 	if p.FullTriangles != tris || p.FullPoints != points {
 		return damaged("geometry %d has %d triangles and %d points, want %d and %d", i, p.FullTriangles, p.FullPoints, tris, points)
 	}
@@ -159,7 +161,11 @@ func (g *geometryReader) plain(e *geometryEntry, first, count, targets int) erro
 			return damaged("arrays that overlap")
 		}
 	}
-	return g.r.f.readPlain(g.r.ctx, &e.plain, list, targets)
+	err := g.r.f.readPlain(g.r.ctx, &e.plain, list, targets)
+	whole := scene.Mesh{Primitives: []scene.Primitive{e.plain}}
+	whole.Measure()
+	e.box = whole.Bounds
+	return err
 }
 
 func (g *geometryReader) readClusters(p *mesh.Paged, e *geometryEntry, count uint32) error {

@@ -58,16 +58,8 @@ func (r *tableReader) read() error {
 	if err := checkModel(r.m); err != nil {
 		return damaged("%w", err)
 	}
-	for _, ms := range r.m.Meshes {
-		ms.Measure()
-	}
 	r.m.Measure()
-	for i, t := range r.f.textures {
-		if err := r.f.fill(r.ctx, t, &r.f.entries[i], smallMip); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.f.fillAll(r.ctx, smallMip, nil)
 }
 
 // records is the number of records of a table.
@@ -305,6 +297,7 @@ func (r *tableReader) material(i uint32) (*scene.Material, error) {
 // readMeshes reads the tables of primitives and meshes, and the arrays of primitives that deform.
 func (r *tableReader) readMeshes() error {
 	all := make([]scene.Primitive, r.records(secPrimitives))
+	boxes := make([]geom.AABB, len(all))
 	for i := range all {
 		d := r.record(secPrimitives, i)
 		id := d.u32()
@@ -313,6 +306,7 @@ func (r *tableReader) readMeshes() error {
 		}
 		g := &r.f.geometries[id]
 		p := &all[i]
+		boxes[i] = g.box
 		if g.kind == kindPlain {
 			*p = g.plain
 		} else {
@@ -349,7 +343,10 @@ func (r *tableReader) readMeshes() error {
 		if err := follow(&r.primitives, first, count, len(all)); err != nil {
 			return err
 		}
-		ms := &scene.Mesh{Name: name}
+		ms := &scene.Mesh{Name: name, Bounds: geom.Empty()}
+		for _, box := range boxes[first:r.primitives] {
+			ms.Bounds = ms.Bounds.Union(box)
+		}
 		if ms.Primitives, err = part(all, first, count); err != nil {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/heliograph/heliograph/internal/geom"
 	"github.com/heliograph/heliograph/internal/mesh"
 	"github.com/heliograph/heliograph/internal/scene"
 )
@@ -46,6 +47,7 @@ type geometryEntry struct {
 	frame  frame
 	paged  *mesh.Paged
 	plain  scene.Primitive
+	box    geom.AABB
 	solid  uint32
 }
 

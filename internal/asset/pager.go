@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"math/bits"
 	"slices"
 	"sync"
 
@@ -29,9 +28,9 @@ type openPage struct {
 	owners   []owner
 	clusters int // count, as the next three
 	vertices int
-	padded   int // vertices with their padding
-	corners  int // triangles
-	widths   [3]int
+	padded   int    // vertices with their padding
+	corners  int    // triangles
+	widths   [5]int // bytes of the differences of x, y, z, and of both sets of texture coordinates
 }
 
 // owner is where a group of a page stands in the tables.
@@ -357,15 +356,14 @@ func layoutOf(m *mesh.Mesh, points bool) layout {
 func (o *openPage) grow(g pageGroup, own owner) {
 	o.groups, o.owners = append(o.groups, g), append(o.owners, own)
 	scale := math.Ldexp(1, -int(g.frame.position))
+	o.widths[3], o.widths[4] = max(o.widths[3], own.g.uvWidth[0]), max(o.widths[4], own.g.uvWidth[1])
 	for _, c := range g.members.Clusters {
 		o.clusters++
 		o.vertices += int(c.Vertices)
 		o.padded += int(padded(c.Vertices))
 		o.corners += int(c.Triangles)
-		for k := range o.widths {
-			// The greatest difference of two vertices, with a bit for its sign.
-			span := uint64(min(4*float64(c.Half[k])*scale+2, maxGrid*4))
-			o.widths[k] = max(o.widths[k], (bits.Len64(span)+7)/8)
+		for k := range 3 {
+			o.widths[k] = max(o.widths[k], differenceWidth(2*float64(c.Half[k])*scale))
 		}
 	}
 }
@@ -397,10 +395,10 @@ func (o *openPage) size() int {
 		per += 4
 	}
 	if l.has(hasUV0) {
-		per += 6
+		per += 2 * o.widths[3]
 	}
 	if l.has(hasUV1) {
-		per += 6
+		per += 2 * o.widths[4]
 	}
 	return per*o.vertices + o.corners*9/8 + o.clusters*4*len(l.grids())
 }

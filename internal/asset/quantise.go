@@ -2,6 +2,7 @@ package asset
 
 import (
 	"math"
+	"math/bits"
 
 	"github.com/heliograph/heliograph/internal/geom"
 )
@@ -43,8 +44,8 @@ func positionExp(b geom.AABB, bits int) int8 {
 // uvBits resolves a texture, and the extent of the coordinates if that is less: a sixteenth of a texel of 4096.
 const uvBits = 16
 
-// uvExp is the exponent of the grid of texture coordinates.
-func uvExp(uv []geom.Vec2) int8 {
+// uvGrid is the exponent of the grid of texture coordinates, and how many bytes their differences have at most.
+func uvGrid(uv []geom.Vec2) (exp int8, width int) {
 	lo, hi := geom.Vec2{math.MaxFloat32, math.MaxFloat32}, geom.Vec2{-math.MaxFloat32, -math.MaxFloat32}
 	for _, v := range uv {
 		for k, x := range v {
@@ -60,7 +61,13 @@ func uvExp(uv []geom.Vec2) int8 {
 			greatest = max(greatest, math.Abs(float64(lo[k])), math.Abs(float64(hi[k])))
 		}
 	}
-	return gridExp(min(extent, 1), greatest, uvBits)
+	exp = gridExp(min(extent, 1), greatest, uvBits)
+	return exp, differenceWidth(math.Ldexp(extent, -int(exp)))
+}
+
+// differenceWidth is how many bytes hold the difference, with its sign, of two numbers that are span steps apart at most.
+func differenceWidth(span float64) int {
+	return (bits.Len64(2*uint64(min(span+1, 2*maxGrid))) + 7) / 8
 }
 
 // quantise is the multiple of 2^exp nearest to x.

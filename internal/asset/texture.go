@@ -213,18 +213,29 @@ func (f *File) fill(ctx context.Context, t *scene.Texture, e *textureEntry, maxS
 	return nil
 }
 
-// LoadTextures reads all mips of all textures into the model. It must have returned before the model is given to a renderer;
-// progress may be nil.
-func (f *File) LoadTextures(ctx context.Context, progress func(done float64)) error {
+// fillAll reads all textures of the model from the mips that are at most maxSide wide and high. Those that share their mips in
+// the file share them in memory.
+func (f *File) fillAll(ctx context.Context, maxSide int, progress func(done float64)) error {
+	filled := map[*levelEntry]*scene.Texture{}
 	for i, t := range f.textures {
-		if err := f.fill(ctx, t, &f.entries[i], maxSide); err != nil {
+		e := &f.entries[i]
+		if twin := filled[&e.levels[0]]; twin != nil {
+			t.Blocks, t.Image = twin.Blocks, twin.Image
+		} else if err := f.fill(ctx, t, e, maxSide); err != nil {
 			return err
 		}
+		filled[&e.levels[0]] = t
 		if progress != nil {
 			progress(float64(i+1) / float64(len(f.textures)))
 		}
 	}
 	return nil
+}
+
+// LoadTextures reads all mips of all textures into the model. It must have returned before the model is given to a renderer;
+// progress may be nil.
+func (f *File) LoadTextures(ctx context.Context, progress func(done float64)) error {
+	return f.fillAll(ctx, maxSide, progress)
 }
 
 // ReadTexture reads a texture of the model from the mip that is at most maxSide wide and high, 0 = all mips, and returns it as

@@ -37,6 +37,7 @@ type geometry struct {
 	kind     uint8
 	layout   layout
 	frame    frame
+	uvWidth  [2]int
 	clusters int
 	groups   []mesh.Group
 	levels   []uint8 // of groups
@@ -164,7 +165,9 @@ func (w *writer) plan() error {
 			if p.Paged != nil {
 				return fmt.Errorf("asset: mesh %q is of an asset already", ms.Name)
 			}
-			g := &geometry{p: p, bounds: geom.Empty(), frame: frame{exp, uvExp(p.UV0), uvExp(p.UV1)}}
+			g := &geometry{p: p, bounds: geom.Empty(), frame: frame{position: exp}}
+			g.frame.uv0, g.uvWidth[0] = uvGrid(p.UV0)
+			g.frame.uv1, g.uvWidth[1] = uvGrid(p.UV1)
 			switch {
 			case p.Deforms():
 				g.kind = kindPlain
