@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +23,7 @@ type fakeEngine struct {
 	render.Engine
 	samples   int
 	renderFor func(Size) time.Duration
+	missing   atomic.Int64 // pages
 
 	mu      sync.Mutex
 	renders int
@@ -63,6 +65,10 @@ func (t *fakeTarget) Render(s *scene.Snapshot, v render.View) (render.Stats, err
 	}
 	if t.e.renderFor != nil {
 		time.Sleep(t.e.renderFor(t.size)) // virtual time inside synctest
+	}
+	if n := int(t.e.missing.Load()); n > 0 {
+		t.sample = -1
+		return render.Stats{PagesMissing: n}, nil
 	}
 	return render.Stats{Sample: t.sample, Converged: t.sample+1 >= t.e.samples, TrianglesDrawn: 7}, nil
 }
