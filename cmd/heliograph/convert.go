@@ -196,7 +196,7 @@ func summary(path string, r child.Result) [][]string {
 	}
 	size := child.Bytes(s.AssetBytes)
 	if s.SourceBytes > 0 {
-		size += fmt.Sprintf(", %.2f times the model's file", float64(s.AssetBytes)/float64(s.SourceBytes))
+		size += fmt.Sprintf(", %.2f times the model's files", float64(s.AssetBytes)/float64(s.SourceBytes))
 	}
 	return append(rows, []string{"Size", size}, []string{"Time", fmt.Sprintf("%.2f s", s.Seconds)},
 		[]string{"Warnings", strconv.Itoa(len(r.Warnings))})

@@ -147,7 +147,9 @@ func (c *conversion) read(ctx context.Context) (*scene.Model, error) {
 			}
 		},
 	}
-	m, err := c.format.Open(ctx, importer.Source{Root: c.root.FS(), Name: c.job.InputFile}, options)
+	folder := &source{FS: c.root.FS()}
+	m, err := c.format.Open(ctx, importer.Source{Root: folder, Name: c.job.InputFile}, options)
+	c.summary.SourceBytes = max(c.summary.SourceBytes, folder.bytes())
 	c.info.InputInfo = &child.InputInfo{Extension: c.extension(), Format: c.format.Name}
 	switch {
 	case err == nil:

@@ -142,7 +142,7 @@ type Summary struct {
 	Nodes       int     `json:"nodes"`
 	Materials   int     `json:"materials"`
 	Textures    int     `json:"textures"`
-	SourceBytes int64   `json:"sourceBytes"` // of the source file, without others that it refers to
+	SourceBytes int64   `json:"sourceBytes"` // of the source file and what it refers to
 	AssetBytes  int64   `json:"assetBytes"`
 	Geometry    int64   `json:"geometryBytes"` // of AssetBytes
 	Hash        string  `json:"hash"`          // conversionHash
