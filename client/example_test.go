@@ -29,6 +29,11 @@ func service() *httptest.Server {
 	mux.HandleFunc("POST /accounts/{account}/sessions/demo/{verb}", func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 	})
+	converted := func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"id":"engine","status":"Succeeded","error":null,"output":{"outputAssetUri":"s3://assets/engine.arrAsset"}}`)
+	}
+	mux.HandleFunc("PUT /accounts/{account}/conversions/engine", converted)
+	mux.HandleFunc("GET /accounts/{account}/conversions/engine", converted)
 	return httptest.NewServer(mux)
 }
 
@@ -61,4 +66,29 @@ func Example() {
 	}
 	fmt.Println(strings.ToLower(string(s.Status)), s.Hostname, s.HandshakePort)
 	// Output: ready host.example 50051
+}
+
+func ExampleClient_CreateConversion() {
+	srv := service()
+	defer srv.Close()
+
+	c, err := client.New(client.Config{Endpoint: srv.URL, STS: srv.URL, AccountID: "9c4b2ae8-41e9-4ef3-a0d9-d2a7e8d1b1ce", AccountKey: "key"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	if _, err := c.CreateConversion(ctx, "engine", client.ConversionSettings{
+		InputLocation:  client.InputLocation{StorageContainerURI: "s3://models", RelativeInputAssetPath: "engine.fbx"},
+		OutputLocation: client.OutputLocation{StorageContainerURI: "s3://assets"},
+	}); err != nil {
+		log.Fatal(err)
+	}
+	conv, err := c.WaitConversion(ctx, "engine", client.ConversionWaitOptions{Progress: func(p client.ConversionProgress) {
+		log.Printf("%.0f %%, %s", 100*p.Done, p.Stage)
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(conv.Output.OutputAssetURI)
+	// Output: s3://assets/engine.arrAsset
 }
