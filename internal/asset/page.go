@@ -293,7 +293,7 @@ func (d *pageDecoder) attributes(l layout, clusters []pageCluster, verts int, ds
 	if l.has(hasNormals) {
 		u, v := d.column(&d.columns[0], verts), d.column(&d.columns[1], verts)
 		if dst.Surface != nil {
-			directions(dst.Surface[3:], clusters, u, v, normalBits, normalBits, packNormal)
+			directions(dst.Surface[3:], clusters, u, v, normalBits, normalBits, packNormals)
 		}
 	} else if dst.Surface != nil {
 		fill(dst.Surface[3:], 0)
@@ -307,7 +307,7 @@ func (d *pageDecoder) attributes(l layout, clusters []pageCluster, verts int, ds
 	}
 	if l.has(hasTangents) {
 		u, v := d.column(&d.columns[0], verts), d.column(&d.columns[1], verts)
-		directions(dst.Detail[2:], clusters, u, v, tangentBits+1, tangentBits, packTangent)
+		directions(dst.Detail[2:], clusters, u, v, tangentBits+1, tangentBits, packTangents)
 	} else {
 		fill(dst.Detail[2:], 0)
 	}
@@ -328,24 +328,30 @@ func fill(dst []uint32, word uint32) {
 }
 
 // directions sums up two columns and puts the packed direction into every fourth word.
-func directions(dst []uint32, clusters []pageCluster, us, vs []uint32, bitsU, bitsV int, pack func(u, v uint32) uint32) {
-	maskU, maskV := uint32(1)<<bitsU-1, uint32(1)<<bitsV-1
-	var u, v uint32
+func directions(dst []uint32, clusters []pageCluster, us, vs []uint32, bitsU, bitsV int, pack func(us, vs []uint32)) {
+	sum := func(values []uint32, bits int) {
+		var v uint32
+		mask := uint32(1)<<bits - 1
+		for i, d := range values {
+			v = (v + d) & mask
+			values[i] = v
+		}
+	}
+	sum(us, bitsU)
+	sum(vs, bitsV)
+	pack(us, vs)
 	at := 0
 	for _, c := range clusters {
 		n := int(c.vertices)
-		var word uint32
-		for j := range n {
-			u, v = (u+us[j])&maskU, (v+vs[j])&maskV
-			word = pack(u, v)
+		for _, word := range us[:n] {
 			dst[at] = word
 			at += 4
 		}
 		for range padded(n) - n {
-			dst[at] = word
+			dst[at] = us[n-1]
 			at += 4
 		}
-		us, vs = us[n:], vs[n:]
+		us = us[n:]
 	}
 }
 

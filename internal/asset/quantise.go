@@ -136,7 +136,14 @@ func unpackNormal(w uint32) (x, y, z float64) {
 	return float64(int32(w<<21)) / full, float64(int32(w<<10)) / full, float64(int32(w)) / full
 }
 
-// packNormal decodes an octahedral normal to mesh's packing (Mesh.Surface).
+// packNormals replaces the first numbers of octahedral normals by mesh's packing (Mesh.Surface).
+func packNormals(us, vs []uint32) {
+	vs = vs[:len(us)]
+	for i, u := range us {
+		us[i] = packNormal(u, vs[i])
+	}
+}
+
 func packNormal(u, v uint32) uint32 {
 	x, y, z := fromOct(u, v, normalBits)
 	s := unitScale(x, y, z, 1023)
@@ -154,6 +161,13 @@ func tangentOct(w uint32) (u, v uint32) {
 	field := func(shift int) float64 { return float64(int32(w<<shift) >> 22) }
 	u, v = toOct(field(22), field(12), field(2), tangentBits)
 	return u<<1 | w>>31, v
+}
+
+// packTangents replaces the first numbers of tangents by their word in Mesh.Detail.
+func packTangents(us, vs []uint32) {
+	for i, u := range us {
+		us[i] = packTangent(u, vs[i])
+	}
 }
 
 // packTangent is the inverse of tangentOct.

@@ -124,7 +124,7 @@ func (e *triangleEncoder) third(v uint8) (code, coded uint8) {
 	}
 	coded = uint8(e.rename[v])
 	for back := range uint8(cornerMiss - 1) {
-		if back < e.h.vertex && e.h.vertices[(e.h.vertex-1-back)&15] == coded {
+		if e.h.vertices[(e.h.vertex-1-back)&15] == coded {
 			return back + 1, coded
 		}
 	}
