@@ -37,8 +37,7 @@ type product struct {
 	makers  []int32
 	stuck   bool
 
-	clusters  []span
-	tris      []uint32
+	pieces
 	derived   []derivedVertex
 	colors    []geom.Vec4
 	witnesses []witness
@@ -56,9 +55,7 @@ func (w *worker) group(clusters []uint32, last bool) (r product) {
 	w.carried = w.carried[:0]
 	for _, c := range clusters {
 		s := &l.clusters[c]
-		for t := s.first; t < s.first+s.count; t++ {
-			q.add(w.h, l, l.tris[3*t:])
-		}
+		q.add(w.h, l, s)
 		w.carried = append(w.carried, l.witnesses[s.witness:s.witnessEnd]...)
 	}
 	r.members, r.makers = w.members(clusters)
@@ -159,7 +156,7 @@ func (w *worker) replace(r *product, floor float32) float32 {
 	for _, c := range w.cents {
 		w.live = append(w.live, q.tris[c.tri])
 	}
-	r.clusters = w.spans(0)
+	r.pieces = w.pieces()
 	for i, c := range r.clusters {
 		for _, t := range w.cents[c.first : c.first+c.count] {
 			w.runOf[t.tri] = uint32(i)
@@ -176,69 +173,74 @@ func (w *worker) replace(r *product, floor float32) float32 {
 	return e
 }
 
-// output sets the triangles of r, and copies of the vertices that have changed.
+// output turns the vertices of r from those of the patch into those of the next level, which has copies of the ones that
+// have changed.
 func (w *worker) output(r *product) {
 	s, q, h := &w.simplify, &w.patch, w.h
 	w.number = sized(w.number, len(q.src))
 	for i := range w.number {
 		w.number[i] = none
 	}
-	r.tris = make([]uint32, 0, 3*len(w.live))
-	for _, tri := range w.live {
-		for _, v := range tri {
-			if w.number[v] == none {
-				w.number[v] = q.src[v]
-				if s.changed[v] {
-					w.number[v] = h.vertices + uint32(len(r.derived))
-					d := derivedVertex{src: q.src[v], position: q.ids[q.at[v]], pos: q.prim.Positions[v]}
-					if q.prim.Normals != nil {
-						d.normal = q.prim.Normals[v]
-					}
-					r.derived = append(r.derived, d)
-					if q.prim.Colors != nil {
-						r.colors = append(r.colors, q.prim.Colors[v])
-					}
+	for i, v := range r.verts {
+		if w.number[v] == none {
+			w.number[v] = q.src[v]
+			if s.changed[v] {
+				w.number[v] = h.vertices + uint32(len(r.derived))
+				d := derivedVertex{src: q.src[v], position: q.ids[q.at[v]], pos: q.prim.Positions[v]}
+				if q.prim.Normals != nil {
+					d.normal = q.prim.Normals[v]
+				}
+				r.derived = append(r.derived, d)
+				if q.prim.Colors != nil {
+					r.colors = append(r.colors, q.prim.Colors[v])
 				}
 			}
-			r.tris = append(r.tris, w.number[v])
 		}
+		r.verts[i] = w.number[v]
 	}
 }
 
-// spans cuts the triangles of live, in the order of cents, into clusters that start at triangle first of a level.
-func (w *worker) spans(first uint32) (out []span) {
+// pieces cuts the triangles of live, in the order of cents, into clusters.
+func (w *worker) pieces() pieces {
+	p := pieces{verts: make([]uint32, 0, len(w.live)*3/4+8), tris: make([][3]uint8, 0, len(w.live))}
 	evenRuns(len(w.live), func(lo, hi int) {
 		for lo < hi {
-			n := w.fitting(w.live[lo:hi])
+			c := span{first: uint32(len(p.tris)), vert: uint32(len(p.verts)), maker: -1}
+			lo += w.fill(&p, w.live[lo:hi])
+			c.count, c.verts = uint32(len(p.tris))-c.first, uint32(len(p.verts))-c.vert
 			all := emptyMinMax()
-			for i := lo; i < lo+n; i++ {
-				key := &w.cents[i].key
+			for i := range w.cents[c.first:][:c.count] {
+				key := &w.cents[int(c.first)+i].key
 				all.extend(vec{key[0], key[1], key[2]})
 			}
 			box := all.box()
-			out = append(out, span{first: first + uint32(lo), count: uint32(n), maker: -1, center: box.Center()})
-			lo += n
+			c.center = box.Center()
+			p.clusters = append(p.clusters, c)
 		}
 	})
-	return out
+	return p
 }
 
-// fitting is how many of the first triangles have no more than MaxVertices vertices.
-func (w *worker) fitting(tris [][3]uint32) int {
-	if len(tris)*3 <= MaxVertices {
-		return len(tris)
-	}
+// fill appends to p the first triangles that have no more than MaxVertices vertices, and returns their number.
+func (w *worker) fill(p *pieces, tris [][3]uint32) int {
 	w.seen.reset(MaxTriangles)
 	n := uint32(0)
 	for i, t := range tris {
-		for _, v := range t {
-			if _, known := w.seen.put(v, n); !known {
+		var local [3]uint8
+		before := len(p.verts)
+		for k, v := range t {
+			at, known := w.seen.put(v, n)
+			if !known {
+				p.verts = append(p.verts, v)
 				n++
 			}
+			local[k] = uint8(at)
 		}
 		if n > MaxVertices {
+			p.verts = p.verts[:before]
 			return i
 		}
+		p.tris = append(p.tris, local)
 	}
 	return len(tris)
 }
@@ -250,26 +252,27 @@ func (w *worker) keep(clusters []uint32) product {
 	w.seen.reset(len(w.patch.tris))
 	for _, c := range clusters {
 		s := l.clusters[c]
-		tris := l.tris[3*s.first : 3*(s.first+s.count)]
-		wits := l.witnesses[s.witness:s.witnessEnd]
-		s.first, s.witness = uint32(len(r.tris)/3), uint32(len(r.witnesses))
-		s.witnessEnd = s.witness + uint32(len(wits))
-		r.witnesses = append(r.witnesses, wits...)
-		r.clusters = append(r.clusters, s)
-		for _, id := range tris {
-			if id >= h.vertices {
-				d := id - h.vertices
-				n, known := w.seen.put(d, uint32(len(r.derived)))
-				if !known {
-					r.derived = append(r.derived, l.derived[d])
-					if l.colors != nil {
-						r.colors = append(r.colors, l.colors[d])
-					}
-				}
-				id = h.vertices + n
-			}
-			r.tris = append(r.tris, id)
+		one := pieces{verts: l.vertices(&s), tris: l.tris[s.first : s.first+s.count]}
+		carried := l.witnesses[s.witness:s.witnessEnd]
+		s.first, s.vert, s.witness = 0, 0, uint32(len(r.witnesses))
+		r.witnesses = append(r.witnesses, carried...)
+		s.witnessEnd = uint32(len(r.witnesses))
+		one.clusters = []span{s}
+		r.append(&one)
+	}
+	for i, id := range r.verts {
+		if id < h.vertices {
+			continue
 		}
+		d := id - h.vertices
+		n, known := w.seen.put(d, uint32(len(r.derived)))
+		if !known {
+			r.derived = append(r.derived, l.derived[d])
+			if l.colors != nil {
+				r.colors = append(r.colors, l.colors[d])
+			}
+		}
+		r.verts[i] = h.vertices + n
 	}
 	return r
 }

@@ -43,7 +43,7 @@ func (g *grouper) index(cs []centroid) {
 	g.users, g.heads, g.uses, g.ends = g.users[:0], g.heads[:0], g.uses[:0], g.ends[:0]
 	for i, c := range cs {
 		s := &g.l.clusters[c.tri]
-		for _, id := range g.l.tris[3*s.first : 3*(s.first+s.count)] {
+		for _, id := range g.l.vertices(s) {
 			p, known := g.positions.put(g.l.position(g.h, id), uint32(len(g.heads)))
 			if !known {
 				g.heads = append(g.heads, none)

@@ -42,9 +42,9 @@ func BuildHierarchy(ctx context.Context, p *scene.Primitive, o HierarchyOptions,
 	if err != nil {
 		return err
 	}
-	h.total = float64(2 * len(l.tris) / 3)
+	h.total = float64(2 * len(l.tris))
 	for last := false; len(l.clusters) > 0; {
-		last = last || len(l.tris)/3 <= fewTriangles
+		last = last || len(l.tris) <= fewTriangles
 		next, err := h.simplifyLevel(ctx, l, last)
 		if err != nil {
 			return err
@@ -90,25 +90,46 @@ type sphere struct {
 // level is all that is left to be drawn at one level. Vertices are those of the source, or, from the number of those on,
 // copies of them with a place, a normal and a colour of their own.
 type level struct {
-	clusters  []span
-	tris      []uint32 // three vertices a triangle
+	pieces
 	derived   []derivedVertex
 	colors    []geom.Vec4 // of derived; nil = none
 	witnesses []witness
 }
 
-type derivedVertex struct {
-	src         uint32
-	position    uint32 // as welded; one of its own if it was moved
-	pos, normal geom.Vec3
+// pieces are clusters.
+type pieces struct {
+	clusters []span
+	verts    []uint32   // of each cluster in turn, none of them twice
+	tris     [][3]uint8 // corners, counted from the cluster's first vertex
+}
+
+// append adds o, without rebasing its vertices.
+func (p *pieces) append(o *pieces) {
+	for _, c := range o.clusters {
+		c.first += uint32(len(p.tris))
+		c.vert += uint32(len(p.verts))
+		p.clusters = append(p.clusters, c)
+	}
+	p.verts = append(p.verts, o.verts...)
+	p.tris = append(p.tris, o.tris...)
 }
 
 // span is a cluster of a level.
 type span struct {
-	first, count        uint32 // triangles
+	first, count        uint32 // in tris
+	vert, verts         uint32
 	witness, witnessEnd uint32
 	maker               int32
 	center              geom.Vec3
+}
+
+// vertices are the vertices of cluster c.
+func (p *pieces) vertices(c *span) []uint32 { return p.verts[c.vert : c.vert+c.verts] }
+
+type derivedVertex struct {
+	src         uint32
+	position    uint32 // as welded; one of its own if it was moved
+	pos, normal geom.Vec3
 }
 
 func newHierarchy(p *scene.Primitive, o HierarchyOptions, sink func(Group, *Mesh, []int32) error) *hierarchy {
@@ -144,9 +165,10 @@ func (h *hierarchy) simplifyLevel(ctx context.Context, l *level, last bool) (*le
 		workers[i] = &worker{h: h, l: l, spheres: h.spheres, errors: h.errors, owners: h.owners}
 	}
 	// About half of the triangles are left, and half of their vertices have changed.
-	n := len(l.tris) / 3
+	n := len(l.tris)
 	next := &level{
-		tris: make([]uint32, 0, 3*(n/2+n/32)), derived: make([]derivedVertex, 0, n/4),
+		pieces:    pieces{tris: make([][3]uint8, 0, n/2+n/32), verts: make([]uint32, 0, len(l.verts)/2+n/32)},
+		derived:   make([]derivedVertex, 0, n/4),
 		witnesses: make([]witness, 0, n/2*witnesses/MaxTriangles),
 	}
 	err = ordered(ctx, h.threads, len(groups),
@@ -174,19 +196,16 @@ func (h *hierarchy) commit(next *level, r *product) error {
 			h.progress(min(1, h.done/h.total))
 		}
 	}
-	tri, derived, wit := uint32(len(next.tris)/3), uint32(len(next.derived)), uint32(len(next.witnesses))
-	for _, c := range r.clusters {
-		c.first += tri
-		c.witness += wit
-		c.witnessEnd += wit
-		next.clusters = append(next.clusters, c)
+	for i := range r.clusters {
+		r.clusters[i].witness += uint32(len(next.witnesses))
+		r.clusters[i].witnessEnd += uint32(len(next.witnesses))
 	}
-	for _, id := range r.tris {
+	for i, id := range r.verts {
 		if id >= h.vertices {
-			id += derived
+			r.verts[i] += uint32(len(next.derived))
 		}
-		next.tris = append(next.tris, id)
 	}
+	next.append(&r.pieces)
 	positions := uint32(len(h.owners))
 	for _, d := range r.derived {
 		if d.position&newBit != 0 {

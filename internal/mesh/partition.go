@@ -20,13 +20,13 @@ const (
 func (h *hierarchy) finest(ctx context.Context) (*level, error) {
 	order := h.usable()
 	ranges := h.chunks(order)
-	l := &level{tris: make([]uint32, 3*len(order))}
+	n := len(order)
+	l := &level{pieces: pieces{tris: make([][3]uint8, 0, n), verts: make([]uint32, 0, n*3/4)}}
 	workers := make([]worker, h.threads)
-	err := ordered(ctx, h.threads, len(ranges), func(thread, i int) []span {
-		r := ranges[i]
-		return workers[thread].chunk(h, order[r.lo:r.hi], l.tris[3*r.lo:3*r.hi], uint32(r.lo))
-	}, func(_ int, clusters []span) error {
-		l.clusters = append(l.clusters, clusters...)
+	err := ordered(ctx, h.threads, len(ranges), func(thread, i int) pieces {
+		return workers[thread].chunk(h, order[ranges[i].lo:ranges[i].hi])
+	}, func(_ int, p pieces) error {
+		l.append(&p)
 		return nil
 	})
 	return l, err
@@ -135,21 +135,18 @@ func spreadBits(x uint16) uint16 {
 // corner is the first corner of triangle t: as good as its centre to sort by.
 func (h *hierarchy) corner(t uint32) geom.Vec3 { return h.p.Positions[h.p.Indices[3*t]] }
 
-// chunk splits triangles into clusters, writes their corners to dst, which is at triangle first of the level, and returns
-// the clusters.
-func (w *worker) chunk(h *hierarchy, order, dst []uint32, first uint32) []span {
+// chunk splits triangles of the source into clusters.
+func (w *worker) chunk(h *hierarchy, order []uint32) pieces {
 	p := h.p
 	w.cents, w.live = w.cents[:0], w.live[:0]
 	for _, t := range order {
 		w.cents = append(w.cents, newCentroid(p.Positions[p.Indices[3*t]], p.Positions[p.Indices[3*t+1]], p.Positions[p.Indices[3*t+2]], t))
 	}
 	kd(w.cents, true, 1, nil)
-	for i, c := range w.cents {
-		t := [3]uint32(p.Indices[3*c.tri : 3*c.tri+3])
-		w.live = append(w.live, t)
-		copy(dst[3*i:], t[:])
+	for _, c := range w.cents {
+		w.live = append(w.live, [3]uint32(p.Indices[3*c.tri:3*c.tri+3]))
 	}
-	return w.spans(first)
+	return w.pieces()
 }
 
 // partition returns the clusters of each group of l, and marks the positions that groups share in owners.
@@ -209,7 +206,7 @@ func (h *hierarchy) own(ctx context.Context, l *level, groups [][]uint32, base u
 			mine := base + uint32(g) + 1
 			for _, c := range groups[g] {
 				s := &l.clusters[c]
-				for _, id := range l.tris[3*s.first : 3*(s.first+s.count)] {
+				for _, id := range l.vertices(s) {
 					h.ownPosition(l.position(h, id), mine, base)
 				}
 			}

@@ -48,17 +48,19 @@ func emptied[T any](s []T, wanted bool) []T {
 	return s[:0]
 }
 
-// add appends one triangle of the level.
-func (q *patch) add(h *hierarchy, l *level, tri []uint32) {
-	var t [3]uint32
-	for k, id := range tri[:3] {
+// add appends a cluster of the level.
+func (q *patch) add(h *hierarchy, l *level, c *span) {
+	var local [MaxVertices]uint32
+	for i, id := range l.vertices(c) {
 		v, known := q.vertices.put(id, uint32(len(q.src)))
 		if !known {
 			q.vertex(h, l, id)
 		}
-		t[k] = v
+		local[i] = v
 	}
-	q.tris = append(q.tris, t)
+	for _, t := range l.tris[c.first : c.first+c.count] {
+		q.tris = append(q.tris, [3]uint32{local[t[0]], local[t[1]], local[t[2]]})
+	}
 }
 
 // vertex appends vertex id of the level.
