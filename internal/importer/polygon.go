@@ -156,8 +156,13 @@ func (t *Triangulator) ear(a, b, c int32) (ear bool, steps int) {
 	case cr == 0: // nothing of the polygon is cut off, unless it doubles back
 		return true, 1
 	}
+	loX, hiX := min(p[0], q[0], r[0]), max(p[0], q[0], r[0])
+	loY, hiY := min(p[1], q[1], r[1]), max(p[1], q[1], r[1])
 	for k, i := range t.reflex {
 		s := t.flat[i]
+		if s[0] < loX || s[0] > hiX || s[1] < loY || s[1] > hiY { // most are far away
+			continue
+		}
 		if cross(p, q, s) >= 0 && cross(q, r, s) >= 0 && cross(r, p, s) >= 0 &&
 			s != p && s != q && s != r { // a bridge to a hole passes twice through the same place
 			return false, k + 1
