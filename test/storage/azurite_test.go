@@ -30,7 +30,7 @@ const (
 
 // startAzurite starts the emulator on a free port, and stops it at the end of the test. With an authority it serves https.
 // scripts/deps.sh installs it.
-func startAzurite(t *testing.T, ca *authority) *azurite {
+func startAzurite(t testing.TB, ca *authority) *azurite {
 	t.Helper()
 	script, err := filepath.Abs("azurite/node_modules/azurite/dist/src/blob/main.js")
 	if err != nil {
@@ -90,7 +90,7 @@ func startAzurite(t *testing.T, ca *authority) *azurite {
 }
 
 // container makes an empty container and returns its URI.
-func (a *azurite) container(t *testing.T, name string) string {
+func (a *azurite) container(t testing.TB, name string) string {
 	t.Helper()
 	if _, err := a.client.CreateContainer(t.Context(), name, nil); err != nil {
 		t.Fatal(err)
@@ -99,7 +99,7 @@ func (a *azurite) container(t *testing.T, name string) string {
 }
 
 // sign makes a shared access signature of a container that ends after life, which may be negative.
-func (a *azurite) sign(t *testing.T, container string, p sas.ContainerPermissions, life time.Duration) string {
+func (a *azurite) sign(t testing.TB, container string, p sas.ContainerPermissions, life time.Duration) string {
 	t.Helper()
 	now := time.Now().UTC()
 	q, err := sas.BlobSignatureValues{

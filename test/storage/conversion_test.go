@@ -58,9 +58,12 @@ func eachFile(t *testing.T, f func(key string, data []byte)) {
 	}
 }
 
-// serve starts a service whose conversions may use storage, and whose sessions load from host.
-func serve(t *testing.T, a *authority, storage map[string]any, host string) *devserver.Server {
+// serve starts a service whose conversions may use storage, and whose sessions load from host; args are further ones.
+func serve(t testing.TB, a *authority, storage map[string]any, host string, args ...string) *devserver.Server {
 	t.Helper()
+	if storage == nil {
+		storage = map[string]any{}
+	}
 	text, err := yaml.Marshal(map[string]any{"storage": storage, "worker": map[string]any{"modelHosts": []string{host}}})
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +73,7 @@ func serve(t *testing.T, a *authority, storage map[string]any, host string) *dev
 		t.Fatal(err)
 	}
 	return devserver.Start(t, devserver.Options{
-		Args: []string{"--config", config},
+		Args: append(args, "--config", config),
 		// What the SDKs and the workers trust instead of the system's certificates.
 		Env: []string{"SSL_CERT_FILE=" + a.certFile, "AWS_CA_BUNDLE=" + a.certFile},
 	})
@@ -212,7 +215,7 @@ func TestS3Conversion(t *testing.T) {
 	notAnywhere(t, server, []string{"hidden-s3-key", "X-Amz-Signature="})
 }
 
-func hostOf(t *testing.T, address string) string {
+func hostOf(t testing.TB, address string) string {
 	t.Helper()
 	u, err := url.Parse(address)
 	if err != nil {
