@@ -34,7 +34,11 @@ func TestOddModels(t *testing.T) {
 		"far":           modelOf(tri(geom.Vec3{1e7}, geom.Vec3{1e7, 1}, geom.Vec3{1e7, 0, 1})),
 		"matrix":        lines,
 	} {
-		f, _, _ := write(t, m, asset.WriteOptions{Collision: true})
+		f, _, _ := write(t, m, asset.WriteOptions{Collision: true, Progress: func(stage string, done float64) {
+			if !(done >= 0 && done <= 1) {
+				t.Errorf("%s: %s is at %v", name, stage, done)
+			}
+		}})
 		if err := f.Verify(t.Context()); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}

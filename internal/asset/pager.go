@@ -166,6 +166,7 @@ func (p *pager) build(ctx context.Context) error {
 			small = append(small, g)
 		}
 	}
+	total = max(total, 1)
 	ahead, stop := buildAhead(ctx, small, p.w.o.Threads)
 	defer stop()
 	for _, g := range p.w.unique {
