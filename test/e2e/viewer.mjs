@@ -1,5 +1,5 @@
 // The main job in a real browser: sign in, create a session with the sample, look at it, turn it, stop it.
-//   node viewer.mjs READY_FILE
+//   node viewer.mjs READY_FILE STORAGE_DIR
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import {
@@ -19,6 +19,7 @@ const minPsnr = 30; // dB, against the worker's own lossless snapshot of the sam
 const minChange = 4; // mean absolute difference of 8-bit channels after a drag
 
 const ready = readReadyFile(process.argv[2]);
+const storage = `file://${process.argv[3]}`; // of the service; has wedge.obj
 const rest = await restClient(ready);
 const id = `e2e-${process.pid}`;
 
@@ -292,6 +293,50 @@ await withBrowser(async (context, problems) => {
       assert.equal((await rest.get(id)).maxLeaseTimeMinutes, 60);
     });
 
+    await step("a model is converted and shown", async () => {
+      await dashboard.getByRole("button", { name: "Conversions" }).click();
+      await dashboard
+        .getByRole("heading", { name: "No conversion yet" })
+        .waitFor();
+      await dashboard.getByLabel("Container", { exact: true }).fill(storage);
+      await dashboard.getByLabel("Model in it").fill("wedge.obj");
+      await dashboard.getByLabel("Output folder").fill("made");
+      await dashboard
+        .getByRole("button", { name: "Convert", exact: true })
+        .click();
+      const row = dashboard.locator("li.ready", { hasText: "wedge.obj" });
+      await row.waitFor({ timeout: 60_000 });
+      await row
+        .getByText(`${storage}/made/wedge.arrAsset`, { exact: true })
+        .waitFor();
+      await shot(dashboard, "8-conversion");
+      const [page] = await Promise.all([
+        context.waitForEvent("page"),
+        row.getByRole("button", { name: /^Show/ }).click(),
+      ]);
+      await page.waitForURL(/\/viewer\//);
+      await until(
+        "a connection",
+        async () => (await stateOf(page)) === "connected",
+      );
+      await settled(page);
+      await until("the asset", () =>
+        page.evaluate(
+          () =>
+            document.querySelector("heliograph-viewer").stats?.frame
+              .trianglesDrawn > 0n,
+        ),
+      );
+      await settled(page);
+      await shot(page, "9-asset");
+      await page.close();
+      await row.getByRole("button", { name: /^Forget/ }).click();
+      await dashboard
+        .getByRole("heading", { name: "No conversion yet" })
+        .waitFor();
+      await dashboard.getByRole("button", { name: "Sessions" }).click();
+    });
+
     await step("stop ends it", async () => {
       await dashboard.getByRole("button", { name: `Stop ${id}` }).click();
       await dashboard.getByRole("button", { name: "Stop session" }).click();
@@ -299,8 +344,8 @@ await withBrowser(async (context, problems) => {
       await viewer.getByRole("heading", { name: "Session stopped" }).waitFor();
       assert.equal(await stateOf(viewer), "ended");
       assert.equal((await rest.get(id)).status, "Stopped");
-      await shot(viewer, "8-ended");
-      await shot(dashboard, "9-stopped");
+      await shot(viewer, "10-ended");
+      await shot(dashboard, "11-stopped");
     });
   } catch (error) {
     for (const [i, page] of context.pages().entries())
