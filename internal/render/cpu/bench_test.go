@@ -1,12 +1,14 @@
 package cpu_test
 
 import (
+	"image"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/heliograph/heliograph/internal/geom"
 	"github.com/heliograph/heliograph/internal/importer/builtin"
+	"github.com/heliograph/heliograph/internal/render"
 	"github.com/heliograph/heliograph/internal/render/cpu"
 	"github.com/heliograph/heliograph/internal/scene"
 )
@@ -70,6 +72,78 @@ func BenchmarkFrame(b *testing.B) {
 			b.ReportMetric(float64((cpuTime(b)-start).Microseconds())/1000/float64(b.N), "cpu-ms/frame")
 		})
 	}
+}
+
+// BenchmarkPaged is BenchmarkFrame with the objects as hierarchies, at the tolerance of a moving view: a cost set by the screen.
+// 20M is 8 meshes of 312,000 triangles, each in 8 places, and 100M the same in 40 places. psnr-dB compares the last picture with
+// that of full detail.
+func BenchmarkPaged(b *testing.B) {
+	for _, c := range []struct {
+		name     string
+		tris     int
+		distinct int // meshes
+		copies   int
+	}{
+		{"1M", 1_000_000, 64, 1}, {"5M", 5_000_000, 64, 1}, {"20M", 20_000_000, 8, 8}, {"100M", 20_000_000, 8, 40},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			if testing.Short() && c.tris > 1_000_000 {
+				b.Skip("building the hierarchies takes long")
+			}
+			e := newEngine(b, cpu.Config{PageBytes: 2 << 30})
+			s := benchObjects(b, c.tris/64, c.distinct, c.copies)
+			prepare(b, e, s)
+			target := newTarget(b, e, 1280, 720)
+			// Every page that the orbit needs is read before.
+			angle := 0.0
+			for ; angle < 100; angle += 5 {
+				for mustRender(b, target, s, orbit(11, angle)).PagesMissing > 0 {
+					time.Sleep(time.Millisecond)
+				}
+			}
+			angle = 0
+			var drawn int64
+			b.ResetTimer()
+			start := cpuTime(b)
+			for range b.N {
+				drawn += mustRender(b, target, s, orbit(11, angle)).TrianglesDrawn
+				angle++
+			}
+			b.StopTimer()
+			b.ReportMetric(float64((cpuTime(b)-start).Microseconds())/1000/float64(b.N), "cpu-ms/frame")
+			b.ReportMetric(float64(drawn)/float64(b.N), "triangles/frame")
+			moving := picture(target)
+			b.ReportMetric(psnr(moving, fullDetail(b, e, s, orbit(11, angle-1))), "psnr-dB")
+		})
+	}
+}
+
+// fullDetail is the first picture of a view as it would be without levels of detail.
+func fullDetail(t testing.TB, e *cpu.Engine, s *stage, v render.View) *image.NRGBA {
+	t.Helper()
+	defer cpu.SetTolerance(0)()
+	target := newTarget(t, e, 1280, 720)
+	for mustRender(t, target, s, v).PagesMissing > 0 {
+		time.Sleep(time.Millisecond)
+	}
+	return picture(target)
+}
+
+// benchObjects is distinct meshes of so many triangles, in copies of the grid of 64 places.
+func benchObjects(b *testing.B, tris, distinct, copies int) *stage {
+	b.Helper()
+	flat := newStage()
+	for i := range distinct {
+		c := float32(i+1) / float32(distinct)
+		m := material(geom.Vec4{0.3 + 0.7*c, 1 - 0.6*c, 0.5 + 0.3*c, 1}, float32(i%2), 0.15+0.7*c)
+		flat.mesh(bumpySphere(tris, 1+0.01*float64(i)), m)
+	}
+	s := resident(b, flat)
+	for i := range distinct * copies {
+		k := i % 64
+		s.place(s.model.Meshes[i%distinct], at(2*float32(k%4)-3, 2*float32(k/4%4)-3+float32(8*(i/64)), 2*float32(k/16)-3, 0.9))
+	}
+	return s
 }
 
 // addModel fills s with a built-in model and returns from where it fills the picture.

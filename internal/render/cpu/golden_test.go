@@ -34,6 +34,14 @@ func materials() *stage {
 	return s
 }
 
+// clouds is two clouds of points, one of which knows its normals, before a wall.
+func clouds(t *testing.T) *stage {
+	s := newStage()
+	addPoints(t, s)
+	s.place(s.mesh(quad(), material(geom.Vec4{0.5, 0.5, 0.5, 1}, 0, 1)), at(0, 0, 1.6, 1.2))
+	return s
+}
+
 // TestGolden compares with pictures somebody has looked at. The metric is the mean colour difference over 4x4 pixel blocks
 // (0..255, worst block) and PSNR: it forgives other rounding, not another picture.
 func TestGolden(t *testing.T) {
@@ -47,6 +55,7 @@ func TestGolden(t *testing.T) {
 		{"everything", everything(), orbit(6, 10), true},
 		{"moving", everything(), orbit(6, 10), false},
 		{"inside", everything(), orbit(1.2, 200), true},
+		{"points", clouds(t), orbit(4, 25), true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := newEngine(t, cpu.Config{})
@@ -54,7 +63,7 @@ func TestGolden(t *testing.T) {
 			target := newTarget(t, e, 320, 180)
 			mustRender(t, target, c.scene, c.view)
 			if c.converged {
-				converge(t, target, c.scene, c.view)
+				settle(t, target, c.scene, c.view)
 			}
 			got := picture(target)
 			path := filepath.Join("testdata", c.name+".png")
