@@ -17,7 +17,6 @@ type worker struct {
 
 	patch    patch
 	simplify simplifier
-	local    []int32
 	scratch  Mesh
 	cents    []centroid
 	live     [][3]uint32
@@ -90,17 +89,13 @@ func (w *worker) members(clusters []uint32) (*Mesh, []int32) {
 		Triangles: m.Triangles[:0], Bounds: geom.Empty(),
 		HasNormals: h.p.Normals != nil, HasTangents: h.tangents != nil, HasColors: h.p.Colors != nil, HasUV0: h.p.UV0 != nil,
 	}
-	w.local = sized(w.local, len(q.src))
-	for i := range w.local {
-		w.local[i] = -1
-	}
-	b := builder{p: &q.prim, m: m, tangents: q.prim.Tangents, local: w.local}
+	b := builder{p: &q.prim, m: m, tangents: q.prim.Tangents}
 	makers := make([]int32, len(clusters))
-	at := uint32(0)
+	vert, tri := uint32(0), uint32(0)
 	for i, c := range clusters {
 		s := &w.l.clusters[c]
-		b.add(q.tris[at : at+s.count])
-		at += s.count
+		b.addPacked(q.listed[vert:vert+s.verts], q.tris[tri:tri+s.count], w.l.tris[s.first:s.first+s.count])
+		vert, tri = vert+s.verts, tri+s.count
 		makers[i] = s.maker
 	}
 	out := *m

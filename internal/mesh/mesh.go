@@ -148,16 +148,29 @@ func (b *builder) add(tris [][3]uint32) {
 		b.m.Triangles = append(b.m.Triangles, packed)
 		nt++
 	}
-	c.Vertices, c.Triangles = uint32(nv), uint32(nt)
-	b.vertices(verts[:nv])
-	b.bounds(&c, verts[:nv], tris[:nt])
-	b.m.Clusters = append(b.m.Clusters, c)
+	b.finish(&c, verts[:nv], tris[:nt])
 	for _, v := range verts[:nv] {
 		b.local[v] = -1
 	}
 	if nt < len(tris) {
 		b.add(tris[nt:])
 	}
+}
+
+// addPacked appends a cluster whose vertices are known: corners are indices into verts.
+func (b *builder) addPacked(verts []uint32, tris [][3]uint32, corners [][3]uint8) {
+	c := Cluster{FirstVertex: uint32(b.m.NumVertices()), FirstTriangle: uint32(len(b.m.Triangles))}
+	for _, t := range corners {
+		b.m.Triangles = append(b.m.Triangles, uint32(t[0])|uint32(t[1])<<8|uint32(t[2])<<16)
+	}
+	b.finish(&c, verts, tris)
+}
+
+func (b *builder) finish(c *Cluster, verts []uint32, tris [][3]uint32) {
+	c.Vertices, c.Triangles = uint32(len(verts)), uint32(len(tris))
+	b.vertices(verts)
+	b.bounds(c, verts, tris)
+	b.m.Clusters = append(b.m.Clusters, *c)
 }
 
 // vertices appends the attributes of verts, padded to a multiple of Lane.

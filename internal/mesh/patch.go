@@ -10,12 +10,14 @@ import (
 // patch is the mesh of one group by itself: local vertices, and beside them the positions that they share. It is the
 // scratch memory of one worker.
 type patch struct {
-	prim scene.Primitive // attributes of the vertices; those of a coarser level may differ from the source's
-	tris [][3]uint32     // vertices
-	src  []uint32        // of each vertex, in the source primitive
-	at   []uint32        // of each vertex, its position
-	ids  []uint32        // of each position, as welded
-	from *scene.Primitive
+	prim scene.Primitive  // attributes of the vertices; those of a coarser level may differ from the source's
+	tris [][3]uint32      // vertices
+	src  []uint32         // of each vertex, in the source primitive
+	at   []uint32         // of each vertex, its position
+	ids  []uint32         // of each position, as welded
+	from *scene.Primitive // the source
+
+	listed []uint32 // the vertices of each cluster in turn
 
 	derived []bool // of each vertex: it differs from the source's
 
@@ -32,7 +34,8 @@ func (q *patch) reset(from *scene.Primitive, tangents []geom.Vec4, triangles int
 	p.UV0 = emptied(p.UV0, from.UV0 != nil)
 	p.UV1 = emptied(p.UV1, from.UV1 != nil)
 	p.Colors = emptied(p.Colors, from.Colors != nil)
-	q.tris, q.src, q.at, q.ids, q.derived = q.tris[:0], q.src[:0], q.at[:0], q.ids[:0], q.derived[:0]
+	q.tris, q.listed = q.tris[:0], q.listed[:0]
+	q.src, q.at, q.ids, q.derived = q.src[:0], q.at[:0], q.ids[:0], q.derived[:0]
 	q.vertices.reset(triangles)
 	q.positions.reset(triangles)
 }
@@ -50,14 +53,15 @@ func emptied[T any](s []T, wanted bool) []T {
 
 // add appends a cluster of the level.
 func (q *patch) add(h *hierarchy, l *level, c *span) {
-	var local [MaxVertices]uint32
-	for i, id := range l.vertices(c) {
+	first := len(q.listed)
+	for _, id := range l.vertices(c) {
 		v, known := q.vertices.put(id, uint32(len(q.src)))
 		if !known {
 			q.vertex(h, l, id)
 		}
-		local[i] = v
+		q.listed = append(q.listed, v)
 	}
+	local := q.listed[first:]
 	for _, t := range l.tris[c.first : c.first+c.count] {
 		q.tris = append(q.tris, [3]uint32{local[t[0]], local[t[1]], local[t[2]]})
 	}
