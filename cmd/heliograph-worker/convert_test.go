@@ -276,7 +276,7 @@ func TestConvertWithinLimits(t *testing.T) {
 		fmt.Fprintf(&text, "v %d %d %d\nf %d %d %d\n", i, i*7%1000, i*13%1000, max(1, i-1), max(1, i), i+1)
 	}
 	dir := write(t, map[string]string{"a.obj": text.String()})
-	for name, limits := range map[string]child.Limits{"memory": {Memory: 160 << 20}, "cpu": {CPU: time.Second}, "file": {FileSize: 100 << 10}} {
+	for name, limits := range map[string]child.Limits{"memory": {Memory: 48 << 20}, "cpu": {CPU: time.Second}, "file": {FileSize: 100 << 10}} {
 		t.Run(name, func(t *testing.T) {
 			job := child.Job{InputDir: dir, InputFile: "a.obj", OutputDir: t.TempDir(), Limits: limits}
 			r, log, err := convert(t, t.Context(), job, nil)
