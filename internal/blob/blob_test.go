@@ -10,9 +10,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/goccy/go-yaml"
 
@@ -319,5 +321,52 @@ func TestExpiryLayouts(t *testing.T) {
 		if got := !p.expired(now).IsZero(); got != past {
 			t.Errorf("%q: expired %v, want %v", se, got, past)
 		}
+	}
+}
+
+// fakeIdentity stands for azidentity's chain.
+type fakeIdentity struct{ err error }
+
+func (f fakeIdentity) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	return azcore.AccessToken{Token: "identity-token", ExpiresOn: time.Now().Add(time.Hour)}, f.err
+}
+
+// noCredential is how azidentity says that there is no identity.
+type noCredential struct{ error }
+
+func (noCredential) NonRetriable() {}
+
+// TestIdentity links an account by the identity that the service runs as.
+func TestIdentity(t *testing.T) {
+	var got atomic.Value
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got.Store(r.Header.Get("Authorization"))
+		fmt.Fprint(w, "the blob")
+	}))
+	defer s.Close()
+	o, err := New(Config{Azure: Azure{Accounts: []AzureAccount{{Name: "acc", Endpoint: s.URL + "/acc", Identity: true}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.trusted, o.retry, o.identity = s.Client(), policy.RetryOptions{MaxRetries: -1}, fakeIdentity{}
+	if err := o.Check(o.testURI(), ""); err != nil {
+		t.Errorf("a linked account: %v", err)
+	}
+	var b bytes.Buffer
+	if err := openURI(t, o, o.testURI(), "").Download(t.Context(), "a", &b); err != nil || b.String() != "the blob" {
+		t.Errorf("got %q, %v", b.String(), err)
+	}
+	if got.Load() != "Bearer identity-token" {
+		t.Errorf("authorised by %q", got.Load())
+	}
+	// A client's signature goes before the service's identity: it has its own rights.
+	if err := openURI(t, o, o.testURI(), testSAS).Download(t.Context(), "a", io.Discard); err != nil || got.Load() != "" {
+		t.Errorf("with a signature: authorised by %q, %v", got.Load(), err)
+	}
+	o.identity = fakeIdentity{noCredential{errors.New("no managed identity endpoint")}}
+	err = openURI(t, o, o.testURI(), "").Download(t.Context(), "a", io.Discard)
+	var e *Error
+	if !errors.As(err, &e) || e.Reason != Denied || !strings.Contains(e.User.Message, "account or identity") {
+		t.Errorf("without an identity: %v", err)
 	}
 }
