@@ -314,7 +314,7 @@ func (t *tail) last(n int) string { return string(t.kept[max(0, len(t.kept)-n):]
 // outOfMemory knows what the runtimes of Go and C say as they give up; they exit as after any other crash.
 func (t *tail) outOfMemory() bool {
 	text := string(t.kept)
-	for _, s := range []string{"out of memory", "cannot allocate memory", "pthread_create failed"} {
+	for _, s := range []string{"out of memory", "cannot allocate memory", "failed to allocate", "pthread_create failed"} {
 		if strings.Contains(text, s) {
 			return true
 		}
