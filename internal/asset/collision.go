@@ -3,6 +3,7 @@ package asset
 import (
 	"context"
 	"crypto/sha256"
+	"math"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -30,9 +31,13 @@ func (w *writer) collisions(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		list := append(words(c.Positions), c.Indices...)
+		list := words(snap(c.Positions))
+		last := uint32(0)
+		for _, i := range c.Indices {
+			list = append(list, zigzag(i-last))
+			last = i
+		}
 		for _, n := range c.Nodes {
-			list = append(list, words([]geom.Vec3{n.Min, n.Max})...)
 			list = append(list, n.First, n.Count)
 		}
 		raw := planes(list)
@@ -49,6 +54,26 @@ func (w *writer) collisions(ctx context.Context) error {
 	}
 	w.out.end()
 	return nil
+}
+
+// collisionBits resolves the extent of collision meshes into steps of a sixteenth of their error.
+const collisionBits = 14
+
+// snap rounds positions to a grid; digits that say nothing are left out.
+func snap(vs []geom.Vec3) []geom.Vec3 {
+	box := geom.Empty()
+	for _, v := range vs {
+		box = box.Extend(v)
+	}
+	exp := positionExp(box, collisionBits)
+	scale := math.Ldexp(1, -int(exp))
+	out := make([]geom.Vec3, len(vs))
+	for i, v := range vs {
+		for k, x := range v {
+			out[i][k] = float32(quantise(x, scale)) * step(exp)
+		}
+	}
+	return out
 }
 
 // Collision reads the mesh that ray casts at a primitive of the model use; nil if the asset has none of it.
@@ -75,7 +100,7 @@ type collisionEntry struct {
 
 // raw is the length before compression.
 func (c collisionEntry) raw() int64 {
-	return 12*(int64(c.vertices)+int64(c.triangles)) + 32*int64(c.nodes)
+	return 12*(int64(c.vertices)+int64(c.triangles)) + 8*int64(c.nodes)
 }
 
 func (f *File) readCollision(ctx context.Context, i int) (*mesh.Collision, error) {
@@ -95,11 +120,14 @@ func (f *File) readCollision(ctx context.Context, i int) (*mesh.Collision, error
 	c.Positions, _ = vec3s(list[:3*e.vertices])
 	list = list[3*e.vertices:]
 	c.Indices, list = list[:3*e.triangles:3*e.triangles], list[3*e.triangles:]
+	last := uint32(0)
+	for k, d := range c.Indices {
+		last += unzigzag(d)
+		c.Indices[k] = last
+	}
 	next, count := uint64(1), uint64(0)
 	for k := range c.Nodes {
-		box, _ := vec3s(list[:6])
-		n := mesh.CollisionNode{Min: box[0], Max: box[1], First: list[6], Count: list[7]}
-		list = list[8:]
+		n := mesh.CollisionNode{First: list[2*k], Count: list[2*k+1]}
 		c.Nodes[k] = n
 		// The same order as that of the hierarchy of groups: whoever walks the tree meets each node once.
 		if count += uint64(n.Count); n.Count > 0 {
@@ -116,7 +144,24 @@ func (f *File) readCollision(ctx context.Context, i int) (*mesh.Collision, error
 	if err := c.Check(); err != nil {
 		return nil, damaged("%w", err)
 	}
+	boxes(c)
 	return c, nil
+}
+
+// boxes sets the boxes of all nodes; children come after their parents.
+func boxes(c *mesh.Collision) {
+	for i := len(c.Nodes) - 1; i >= 0; i-- {
+		n := &c.Nodes[i]
+		box := geom.Empty()
+		for _, v := range c.Indices[3*n.First*min(n.Count, 1):][:3*n.Count] {
+			box = box.Extend(c.Positions[v])
+		}
+		if n.Count == 0 {
+			a, b := &c.Nodes[n.First], &c.Nodes[n.First+1]
+			box = geom.AABB{Min: a.Min, Max: a.Max}.Union(geom.AABB{Min: b.Min, Max: b.Max})
+		}
+		n.Min, n.Max = box.Min, box.Max
+	}
 }
 
 // readCollisions reads the directory of collision meshes.

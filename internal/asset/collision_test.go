@@ -1,11 +1,13 @@
 package asset_test
 
 import (
+	"math"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/heliograph/heliograph/internal/asset"
+	"github.com/heliograph/heliograph/internal/geom"
 	"github.com/heliograph/heliograph/internal/mesh"
 )
 
@@ -29,7 +31,20 @@ func TestCollision(t *testing.T) {
 	if err != nil || len(got.Indices) == 0 {
 		t.Fatalf("%v, %v", got, err)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	// Positions are on a grid of 2^-14 of the extent, boxes with them.
+	near := cmp.Comparer(func(a, b geom.Vec3) bool { return a.Sub(b).Len() < 1e-4*3 })
+	if diff := cmp.Diff(want, got, near); diff != "" {
 		t.Error(diff)
+	}
+	for i, n := range got.Nodes {
+		for _, v := range got.Indices[3*n.First*min(n.Count, 1):][:3*n.Count] {
+			p := got.Positions[v]
+			if box := (geom.AABB{Min: n.Min, Max: n.Max}); box.Extend(p) != box {
+				t.Errorf("node %d does not hold its triangles", i)
+			}
+		}
+	}
+	if hit, _, ok := got.Raycast(geom.Vec3{10, 0, 7}, geom.Vec3{0, 0, -1}); !ok || math.Abs(hit-9) > 0.06 {
+		t.Errorf("a ray hits at %v, %v", hit, ok)
 	}
 }
