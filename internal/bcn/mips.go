@@ -3,6 +3,8 @@ package bcn
 import (
 	"image"
 	"math"
+	"slices"
+	"sync"
 )
 
 // mips makes the levels of an image one after the other. Each level is averaged from the one before in float32: colour in
@@ -11,9 +13,12 @@ type mips struct {
 	base   *image.NRGBA // level 0 as it came in
 	o      Options
 	w, h   int
-	texels [][4]float32 // of the current level from level 1 on; colour times alpha, or a vector
+	texels []texel // of the current level from level 1 on
 	curve  *curves
 }
+
+// texel is colour times alpha, and alpha; or a vector.
+type texel [4]float32
 
 func newMips(im *image.NRGBA, o Options) *mips {
 	return &mips{base: im, o: o, w: im.Rect.Dx(), h: im.Rect.Dy(), curve: newCurves(o.SRGB && !o.Normal)}
@@ -23,60 +28,74 @@ func newMips(im *image.NRGBA, o Options) *mips {
 // cover, so that nothing shifts; their sum is the average of the level before.
 func (m *mips) halve() {
 	w, h := max(m.w/2, 1), max(m.h/2, 1)
-	next := make([][4]float32, w*h)
+	next := make([]texel, w*h)
+	columns := make([]taps, w)
+	for x := range columns {
+		columns[x] = tapsOf(m.w, x)
+	}
+	buffers := sync.Pool{New: func() any { return new([]texel) }}
 	parallel(h, m.o.Threads, func(y int) {
-		rows, wy := taps(m.h, y)
-		for x := range w {
-			columns, wx := taps(m.w, x)
-			var sum [4]float32
-			for j := range wy {
-				if wy[j] == 0 {
-					continue
-				}
-				for i := range wx {
-					if wx[i] == 0 {
-						continue
-					}
-					t := m.at(columns+i, rows+j)
-					k := wx[i] * wy[j]
-					for c := range sum {
-						sum[c] += k * t[c]
+		buffer := buffers.Get().(*[]texel)
+		defer buffers.Put(buffer)
+		out, rows := next[y*w:][:w], tapsOf(m.h, y)
+		for j, wy := range rows.weights[:rows.n] {
+			row := m.row(rows.first+j, buffer)
+			for x := range out {
+				t := &columns[x]
+				for i, wx := range t.weights[:t.n] {
+					from, k := &row[t.first+i], wx*wy
+					for c := range from {
+						out[x][c] += k * from[c]
 					}
 				}
 			}
-			next[y*w+x] = sum
 		}
 	})
 	m.w, m.h, m.texels = w, h, next
 }
 
-// taps gives the first source texel and the weights of up to three for texel i of the next level; n is the source's size.
-func taps(n, i int) (first int, weights [3]float32) {
+// taps are the source texels of one texel of the next level, in one direction.
+type taps struct {
+	first, n int
+	weights  [3]float32
+}
+
+// tapsOf gives the taps of texel i; n is the source's size.
+func tapsOf(n, i int) taps {
 	switch {
 	case n == 1:
-		return 0, [3]float32{1}
+		return taps{0, 1, [3]float32{1}}
 	case n%2 == 0:
-		return 2 * i, [3]float32{0.5, 0.5}
+		return taps{2 * i, 2, [3]float32{0.5, 0.5}}
 	}
 	// Texel i covers [i, i+1) * n/(n/2) of the source, which starts i/half into texel 2i.
 	half := n / 2
-	return 2 * i, [3]float32{float32(half-i) / float32(n), float32(half) / float32(n), float32(i+1) / float32(n)}
+	return taps{2 * i, 3, [3]float32{float32(half-i) / float32(n), float32(half) / float32(n), float32(i+1) / float32(n)}}
 }
 
-// at is the texel of the current level as it is averaged.
-func (m *mips) at(x, y int) [4]float32 {
+// row is a row of the current level as it is averaged; buffer keeps memory from call to call.
+func (m *mips) row(y int, buffer *[]texel) []texel {
 	if m.texels != nil {
-		return m.texels[y*m.w+x]
+		return m.texels[y*m.w:][:m.w]
 	}
-	p := m.base.Pix[m.base.PixOffset(m.base.Rect.Min.X+x, m.base.Rect.Min.Y+y):]
+	*buffer = slices.Grow((*buffer)[:0], m.w)[:m.w]
+	row, pix := *buffer, m.base.Pix[m.base.PixOffset(m.base.Rect.Min.X, m.base.Rect.Min.Y+y):][:4*m.w]
 	if m.o.Normal {
-		n := unit([3]float32{float32(p[0])*2 - 255, float32(p[1])*2 - 255, float32(p[2])*2 - 255})
-		return [4]float32{n[0], n[1], n[2], 1}
+		for x := range row {
+			p := pix[4*x:][:4]
+			n := unit([3]float32{float32(p[0])*2 - 255, float32(p[1])*2 - 255, float32(p[2])*2 - 255})
+			row[x] = texel{n[0], n[1], n[2], 1}
+		}
+		return row
 	}
-	// A trace of weight keeps the colour of what is fully transparent, which bilinear filtering still touches.
-	a := float32(p[3])/255 + invisible
-	t := &m.curve.toLinear
-	return [4]float32{a * t[p[0]], a * t[p[1]], a * t[p[2]], a}
+	toLinear := &m.curve.toLinear
+	for x := range row {
+		p := pix[4*x:][:4]
+		// A trace of weight keeps the colour of what is fully transparent, which bilinear filtering still touches.
+		a := float32(p[3])*(1.0/255) + invisible
+		row[x] = texel{a * toLinear[p[0]], a * toLinear[p[1]], a * toLinear[p[2]], a}
+	}
+	return row
 }
 
 const invisible = 1.0 / (1 << 12)
@@ -88,9 +107,9 @@ func (m *mips) pixels() *image.NRGBA {
 	}
 	im := image.NewNRGBA(image.Rect(0, 0, m.w, m.h))
 	parallel(m.h, m.o.Threads, func(y int) {
-		row := im.Pix[y*im.Stride:]
-		for x := range m.w {
-			t, p := m.at(x, y), row[4*x:4*x+4]
+		pix := im.Pix[y*im.Stride:][:4*m.w]
+		for x, t := range m.row(y, new([]texel)) {
+			p := pix[4*x:][:4]
 			if m.o.Normal {
 				n := unit([3]float32(t[:3]))
 				for c := range n {
