@@ -63,6 +63,7 @@ type hierarchy struct {
 	p        *scene.Primitive
 	tangents []geom.Vec4 // of p, given or derived
 	threads  int
+	workers  []worker // one a thread
 	sink     func(g Group, members *Mesh, makers []int32) error
 	progress func(float64)
 
@@ -140,6 +141,10 @@ func newHierarchy(p *scene.Primitive, o HierarchyOptions, sink func(Group, *Mesh
 	if h.tangents == nil && p.Material != nil && p.Material.NormalTex.Texture != nil {
 		h.tangents = deriveTangents(p, usable(p))
 	}
+	h.workers = make([]worker, h.threads)
+	for i := range h.workers {
+		h.workers[i].h = h
+	}
 	var positions int
 	h.welded, positions = weld(p.Positions, h.threads)
 	h.owners = make([]uint32, positions)
@@ -160,9 +165,9 @@ func (h *hierarchy) simplifyLevel(ctx context.Context, l *level, last bool) (*le
 	if err != nil {
 		return nil, err
 	}
-	workers := make([]*worker, h.threads)
-	for i := range workers {
-		workers[i] = &worker{h: h, l: l, spheres: h.spheres, errors: h.errors, owners: h.owners}
+	for i := range h.workers {
+		w := &h.workers[i]
+		w.l, w.spheres, w.errors, w.owners = l, h.spheres, h.errors, h.owners
 	}
 	// About half of the triangles are left, and half of their vertices have changed.
 	n := len(l.tris)
@@ -172,7 +177,7 @@ func (h *hierarchy) simplifyLevel(ctx context.Context, l *level, last bool) (*le
 		witnesses: make([]witness, 0, n/2*witnesses/MaxTriangles),
 	}
 	err = ordered(ctx, h.threads, len(groups),
-		func(thread, i int) product { return workers[thread].group(groups[i], last) },
+		func(thread, i int) product { return h.workers[thread].group(groups[i], last) },
 		func(_ int, r product) error { return h.commit(next, &r) })
 	return next, err
 }

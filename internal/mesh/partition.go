@@ -22,9 +22,8 @@ func (h *hierarchy) finest(ctx context.Context) (*level, error) {
 	ranges := h.chunks(order)
 	n := len(order)
 	l := &level{pieces: pieces{tris: make([][3]uint8, 0, n), verts: make([]uint32, 0, n*3/4)}}
-	workers := make([]worker, h.threads)
 	err := ordered(ctx, h.threads, len(ranges), func(thread, i int) pieces {
-		return workers[thread].chunk(h, order[ranges[i].lo:ranges[i].hi])
+		return h.workers[thread].chunk(order[ranges[i].lo:ranges[i].hi])
 	}, func(_ int, p pieces) error {
 		l.append(&p)
 		return nil
@@ -136,8 +135,8 @@ func spreadBits(x uint16) uint16 {
 func (h *hierarchy) corner(t uint32) geom.Vec3 { return h.p.Positions[h.p.Indices[3*t]] }
 
 // chunk splits triangles of the source into clusters.
-func (w *worker) chunk(h *hierarchy, order []uint32) pieces {
-	p := h.p
+func (w *worker) chunk(order []uint32) pieces {
+	p := w.h.p
 	w.cents, w.live = w.cents[:0], w.live[:0]
 	for _, t := range order {
 		w.cents = append(w.cents, newCentroid(p.Positions[p.Indices[3*t]], p.Positions[p.Indices[3*t+1]], p.Positions[p.Indices[3*t+2]], t))
