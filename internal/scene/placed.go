@@ -11,6 +11,7 @@ import (
 type placed struct {
 	id    ModelID
 	model *Model
+	title string   // of the root: the name of the model as it was added
 	first EntityID // entity i has the id first+i; entity 0 is the root
 
 	node    []int32 // index into model.Nodes; -1 for the root
@@ -32,7 +33,10 @@ type placed struct {
 
 // place lays a model out as entities first, first+1, ...
 func place(id ModelID, m *Model, first EntityID) *placed {
-	p := &placed{id: id, model: m, first: first, stale: true, node: []int32{-1}, parent: []int32{-1}, local: []geom.Mat4{geom.Identity()}}
+	p := &placed{
+		id: id, model: m, title: m.Name, first: first, stale: true,
+		node: []int32{-1}, parent: []int32{-1}, local: []geom.Mat4{geom.Identity()},
+	}
 	entity := make([]int32, len(m.Nodes)) // of each node
 	for n := range m.preorder() {
 		parent := int32(0)
@@ -70,9 +74,7 @@ func (p *placed) replace(m *Model) bool {
 			return false
 		}
 	}
-	m2 := *m
-	m2.Name = p.model.Name
-	p.node, p.model, p.stale = q.node, &m2, true
+	p.node, p.model, p.stale = q.node, m, true
 	return true
 }
 
@@ -151,7 +153,7 @@ func (p *placed) name(i int32) string {
 	if n := p.node[i]; n >= 0 {
 		return p.model.Nodes[n].Name
 	}
-	return p.model.Name
+	return p.title
 }
 
 func (p *placed) mesh(i int32) *Mesh {

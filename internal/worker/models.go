@@ -110,7 +110,7 @@ func (s *Session) improve(ctx context.Context, id scene.ModelID, l *loader.Loade
 	if err != nil {
 		return err
 	}
-	if err := s.prepare(ctx, better.Model, nil); err != nil {
+	if err := s.prepare(ctx, better.Model, func(float64) {}); err != nil {
 		better.Close()
 		return err
 	}

@@ -258,7 +258,8 @@ func (l *Loader) cached(ctx context.Context, key string, fsys fs.FS, p Progress)
 }
 
 // convertible is a model that can be converted into the cache; sums lists the files it refers to.
-func (l *Loader) convertible(m *scene.Model, key string, sums func(context.Context) ([]fileSum, error)) func(context.Context) (*Loaded, error) {
+func (l *Loader) convertible(m *scene.Model, key string, sums func(context.Context) ([]fileSum, error),
+) func(context.Context) (*Loaded, error) {
 	if l.cache == nil || m.Triangles+m.Points < worthConverting {
 		return nil
 	}
