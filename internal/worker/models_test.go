@@ -3,7 +3,6 @@ package worker
 import (
 	"testing"
 
-	"github.com/heliograph/heliograph/internal/scene"
 	"github.com/heliograph/heliograph/internal/workerrpc"
 )
 
@@ -42,7 +41,7 @@ func TestModelsAreConvertedBesideTheSession(t *testing.T) {
 		gone = len(b.engine.prepared) == 1 && b.engine.forgotten == 1
 		b.engine.mu.Unlock()
 	}
-	if err := b.unload(scene.ModelID(st.Model)); err != nil {
+	if err := b.unload(st.Model); err != nil {
 		t.Fatal(err)
 	}
 	if len(b.engine.prepared) != 0 || b.models.get(st.Model) != nil {
