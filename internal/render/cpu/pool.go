@@ -291,7 +291,13 @@ func (p *pool) end(wants []want) (coming int) {
 		}
 		return !ps.failed.IsZero() && time.Since(ps.failed) < retryAfter
 	})
+	queued := p.wants
 	p.assign()
+	for _, w := range queued {
+		if w.source.pages[w.page].status != pageAbsent {
+			coming++
+		}
+	}
 	return coming + len(p.wants)
 }
 
