@@ -27,7 +27,7 @@ func (w *writer) collisions(ctx context.Context) error {
 		if g.p.IsPoints {
 			continue
 		}
-		c, err := mesh.BuildCollision(ctx, g.p)
+		c, err := g.collision(ctx)
 		if err != nil {
 			return err
 		}
@@ -54,6 +54,16 @@ func (w *writer) collisions(ctx context.Context) error {
 	}
 	w.out.end()
 	return nil
+}
+
+// collision returns the collision mesh of g. That of paged triangles came about with their hierarchy.
+func (g *geometry) collision(ctx context.Context) (*mesh.Collision, error) {
+	if g.solids == nil {
+		return mesh.BuildCollision(ctx, g.p)
+	}
+	c := g.solids.Build()
+	g.solids = nil
+	return c, nil
 }
 
 // collisionBits resolves the extent of collision meshes into steps of a sixteenth of their error.

@@ -272,6 +272,14 @@ func (p *pager) addSmall(ctx context.Context, g *geometry, ahead <-chan *future)
 func (p *pager) add(ctx context.Context, g *geometry, b built) error {
 	if len(g.groups) == 0 {
 		g.layout = layoutOf(b.members, g.kind == kindPoints)
+		if p.w.o.Collision && g.kind != kindPoints {
+			g.solids = mesh.NewCollisionBuilder(g.p)
+		}
+	}
+	if g.solids != nil {
+		if err := g.solids.Add(b.g, b.members, b.makers); err != nil {
+			return err
+		}
 	}
 	level, err := levelOf(g, b)
 	if err != nil {

@@ -46,7 +46,8 @@ type geometry struct {
 	points   int64
 	array    uint32 // plain: first of its arrays
 	arrays   uint32
-	solid    uint32 // number of its collision mesh plus 1
+	solids   *mesh.CollisionBuilder // nil = none is asked for, or not with the hierarchy
+	solid    uint32                 // number of its collision mesh plus 1
 }
 
 // storedPage is a record of the page directory.

@@ -31,31 +31,34 @@ type CollisionNode struct {
 
 // BuildCollision simplifies p to within a thousandth of its size. It fails when ctx ends.
 func BuildCollision(ctx context.Context, p *scene.Primitive) (*Collision, error) {
+	b := NewCollisionBuilder(p)
+	if err := BuildHierarchy(ctx, p, HierarchyOptions{}, b.Add); err != nil {
+		return nil, err
+	}
+	return b.Build(), nil
+}
+
+// CollisionBuilder makes the collision mesh of a primitive while its hierarchy is built for drawing.
+type CollisionBuilder struct {
+	c         Collision
+	tolerance float32
+	errors    []float32 // of the groups so far
+	index     map[geom.Vec3]uint32
+}
+
+// NewCollisionBuilder returns a builder for p, which is of triangles.
+func NewCollisionBuilder(p *scene.Primitive) *CollisionBuilder {
 	box := geom.Empty()
 	for _, v := range p.Positions {
 		if isFinite(v) {
 			box = box.Extend(v)
 		}
 	}
-	// Looks do not matter here.
-	bare := &scene.Primitive{Positions: p.Positions, Indices: p.Indices}
-	b := collisionBuilder{tolerance: collisionError * box.Size().Len(), index: map[geom.Vec3]uint32{}}
-	if err := BuildHierarchy(ctx, bare, HierarchyOptions{}, b.add); err != nil {
-		return nil, err
-	}
-	b.build()
-	return &b.Collision, nil
+	return &CollisionBuilder{tolerance: collisionError * box.Size().Len(), index: map[geom.Vec3]uint32{}}
 }
 
-type collisionBuilder struct {
-	Collision
-	tolerance float32
-	errors    []float32 // of the groups so far
-	index     map[geom.Vec3]uint32
-}
-
-// add takes over the clusters of g that are the coarsest within the tolerance.
-func (b *collisionBuilder) add(g Group, m *Mesh, makers []int32) error {
+// Add is a sink of BuildHierarchy. It copies the clusters of g that are the coarsest within the tolerance.
+func (b *CollisionBuilder) Add(g Group, m *Mesh, makers []int32) error {
 	b.errors = append(b.errors, g.Error)
 	if g.Error <= b.tolerance {
 		return nil
@@ -66,40 +69,46 @@ func (b *collisionBuilder) add(g Group, m *Mesh, makers []int32) error {
 		}
 		for _, t := range m.Triangles[c.FirstTriangle : c.FirstTriangle+c.Triangles] {
 			for k := range 3 {
-				b.Indices = append(b.Indices, b.vertex(m.Position(int(c.FirstVertex+t>>(8*k)&255))))
+				b.c.Indices = append(b.c.Indices, b.vertex(m.Position(int(c.FirstVertex+t>>(8*k)&255))))
 			}
 		}
 	}
 	return nil
 }
 
-func (b *collisionBuilder) vertex(p geom.Vec3) uint32 {
+// Build returns the mesh of all that was added; it is called once.
+func (b *CollisionBuilder) Build() *Collision {
+	b.c.build()
+	return &b.c
+}
+
+func (b *CollisionBuilder) vertex(p geom.Vec3) uint32 {
 	i, known := b.index[p]
 	if !known {
-		i = uint32(len(b.Positions))
+		i = uint32(len(b.c.Positions))
 		b.index[p] = i
-		b.Positions = append(b.Positions, p)
+		b.c.Positions = append(b.c.Positions, p)
 	}
 	return i
 }
 
 // build makes the nodes, breadth first, and puts the triangles in the order of the leaves.
-func (b *collisionBuilder) build() {
-	if len(b.Indices) == 0 {
+func (c *Collision) build() {
+	if len(c.Indices) == 0 {
 		return
 	}
-	cents := make([]centroid, len(b.Indices)/3)
+	cents := make([]centroid, len(c.Indices)/3)
 	for i := range cents {
-		v, w, x := b.triangle(uint32(i))
+		v, w, x := c.triangle(uint32(i))
 		cents[i] = newCentroid(v, w, x, uint32(i))
 	}
-	b.Nodes = append(b.Nodes, CollisionNode{})
+	c.Nodes = append(c.Nodes, CollisionNode{})
 	runs := []run{{0, len(cents)}}
 	for at := 0; at < len(runs); at++ {
-		r, n := runs[at], &b.Nodes[at]
+		r, n := runs[at], &c.Nodes[at]
 		box := geom.Empty()
-		for _, c := range cents[r.lo:r.hi] {
-			v, w, x := b.triangle(c.tri)
+		for _, at := range cents[r.lo:r.hi] {
+			v, w, x := c.triangle(at.tri)
 			box = box.Extend(v).Extend(w).Extend(x)
 		}
 		n.Min, n.Max = box.Min, box.Max
@@ -111,13 +120,13 @@ func (b *collisionBuilder) build() {
 		nth(cs, len(cs)/2, longestAxis(cs))
 		n.First = uint32(len(runs))
 		runs = append(runs, run{r.lo, r.lo + len(cs)/2}, run{r.lo + len(cs)/2, r.hi})
-		b.Nodes = append(b.Nodes, CollisionNode{}, CollisionNode{})
+		c.Nodes = append(c.Nodes, CollisionNode{}, CollisionNode{})
 	}
-	ordered := make([]uint32, 0, len(b.Indices))
-	for _, c := range cents {
-		ordered = append(ordered, b.Indices[3*c.tri:3*c.tri+3]...)
+	ordered := make([]uint32, 0, len(c.Indices))
+	for _, at := range cents {
+		ordered = append(ordered, c.Indices[3*at.tri:3*at.tri+3]...)
 	}
-	b.Indices = ordered
+	c.Indices = ordered
 }
 
 func (c *Collision) triangle(i uint32) (a, b, d geom.Vec3) {
