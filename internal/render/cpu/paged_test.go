@@ -397,3 +397,20 @@ func TestInterrupt(t *testing.T) {
 		t.Error("no picture was interrupted")
 	}
 }
+
+// TestFewPagesAreWaitedFor: pages that are being read count as missing however few they are, so that no sample is taken without
+// them.
+func TestFewPagesAreWaitedFor(t *testing.T) {
+	s := newStage()
+	addPoints(t, s)
+	e := newEngine(t, cpu.Config{})
+	prepare(t, e, s)
+	target := newTarget(t, e, 320, 180)
+	if stats := mustRender(t, target, s, orbit(4, 25)); stats.PagesMissing == 0 {
+		t.Errorf("nothing is missing: %+v", stats)
+	}
+	stats := settle(t, target, s, orbit(4, 25))
+	if stats.PointsDrawn < 40_000 {
+		t.Errorf("it converged with %d points", stats.PointsDrawn)
+	}
+}
