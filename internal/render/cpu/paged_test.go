@@ -410,7 +410,7 @@ func TestFewPagesAreWaitedFor(t *testing.T) {
 		t.Errorf("nothing is missing: %+v", stats)
 	}
 	stats := settle(t, target, s, orbit(4, 25))
-	if stats.PointsDrawn < 40_000 {
+	if stats.PointsDrawn < 30_000 {
 		t.Errorf("it converged with %d points", stats.PointsDrawn)
 	}
 }
