@@ -17,6 +17,7 @@ import (
 	"github.com/heliograph/heliograph/internal/testassets"
 )
 
+// load returns the middle of an image, half as wide and high: tests run under the race detector, too.
 func load(tb testing.TB, name string) *image.NRGBA {
 	tb.Helper()
 	f, err := os.Open(testassets.Path(tb, name))
@@ -28,8 +29,9 @@ func load(tb testing.TB, name string) *image.NRGBA {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	im := image.NewNRGBA(image.Rect(0, 0, src.Bounds().Dx(), src.Bounds().Dy()))
-	draw.Draw(im, im.Rect, src, src.Bounds().Min, draw.Src)
+	size := src.Bounds().Size()
+	im := image.NewNRGBA(image.Rect(0, 0, size.X/2, size.Y/2))
+	draw.Draw(im, im.Rect, src, src.Bounds().Min.Add(size.Div(4)), draw.Src)
 	return im
 }
 
@@ -65,9 +67,9 @@ func TestQuality(t *testing.T) {
 	}{
 		{"gltf/Avocado/glTF/Avocado_baseColor.png", scene.BC1, 3, 46},
 		{"gltf/Avocado/glTF/Avocado_baseColor.png", scene.BC7, 4, 53},
-		{"gltf/Avocado/glTF/Avocado_roughnessMetallic.png", scene.BC1, 3, 58},
-		{"gltf/Avocado/glTF/Avocado_normal.png", scene.BC5, 3, 59},
-		{"gltf/LightsPunctualLamp/glTF/material0_normal.png", scene.BC5, 3, 46},
+		{"gltf/Avocado/glTF/Avocado_roughnessMetallic.png", scene.BC1, 3, 57},
+		{"gltf/Avocado/glTF/Avocado_normal.png", scene.BC5, 3, 57},
+		{"gltf/LightsPunctualLamp/glTF/material0_normal.png", scene.BC5, 3, 54},
 		{"golden/ktx2/StainedGlassLamp_grill_basecolor-alpha.png", scene.BC7, 4, 51},
 	} {
 		im := load(t, c.name)
