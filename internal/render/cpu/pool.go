@@ -241,7 +241,9 @@ func (p *pool) give(s *source, page uint32) error {
 func (p *pool) take(s *source, page uint32) {
 	info, ps := &s.info[page], &s.pages[page]
 	s.arena.free(ps.place, info)
-	ps.status, ps.usable = pageAbsent, false
+	if ps.status = pageAbsent; ps.usable { // else a frame may be reading it
+		ps.usable = false
+	}
 	p.used -= s.arena.kind.bytes(info.Vertices, info.Triangles)
 	for _, n := range info.Needs {
 		s.pages[n].needers--
