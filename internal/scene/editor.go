@@ -205,10 +205,11 @@ func (e *Editor) Snapshot() *Snapshot {
 		s.Entities += len(p.node)
 	}
 	if len(e.models) == 1 {
-		s.Instances = e.models[0].instances // published slices are never written: share it
+		s.Instances, s.Proxies = e.models[0].instances, e.models[0].proxies // published slices are never written: share them
 	} else {
 		s.Instances = make([]Instance, 0, n)
 		for _, p := range e.models {
+			s.Proxies = append(s.Proxies, offset(p.proxies, len(s.Instances))...)
 			s.Instances = append(s.Instances, p.instances...)
 		}
 	}

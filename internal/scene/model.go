@@ -31,6 +31,8 @@ type Model struct {
 	Variants   []string // names of KHR_materials_variants; Primitive.Variants has a material for each
 	Source     SourceInfo
 
+	Proxies []Proxy // nil = none
+
 	// Static says that the asset was made with sceneGraphMode "static": nodes may be moved, but get no other parent.
 	Static bool
 }

@@ -26,6 +26,8 @@ type placed struct {
 	slot      []int32     // entity -> index into instances; -1 when hidden or without a mesh
 	bounds    geom.AABB
 	triangles int64
+	parts     [][]int32     // of each of the model's proxies, as entities
+	proxies   []PlacedProxy // as published
 
 	moved []int32 // entities whose local transform changed since the last update
 	stale bool    // instances must be listed anew
@@ -60,6 +62,7 @@ func place(id ModelID, m *Model, first EntityID) *placed {
 	p.enabled = slices.Repeat([]bool{true}, n)
 	p.slot = make([]int32, n)
 	p.moved = []int32{0}
+	p.findProxies(entity)
 	return p
 }
 
@@ -74,7 +77,7 @@ func (p *placed) replace(m *Model) bool {
 			return false
 		}
 	}
-	p.node, p.model, p.stale = q.node, m, true
+	p.node, p.model, p.stale, p.parts, p.proxies = q.node, m, true, q.parts, nil
 	return true
 }
 
@@ -122,6 +125,7 @@ func (p *placed) update() {
 	for _, b := range p.boxes {
 		p.bounds = p.bounds.Union(b)
 	}
+	p.placeProxies()
 }
 
 // list makes instances anew out of the visible entities.

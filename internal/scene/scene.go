@@ -18,14 +18,15 @@ type DirectionalLight struct {
 	Color     geom.Vec3 // linear, times intensity in lux-like units; (pi,pi,pi) lights a white diffuse wall to 1
 }
 
-// Snapshot is an immutable picture of the scene: hidden entities are left out. The renderer keeps none of it beyond a
-// frame except caches by *Mesh.
+// Snapshot is an immutable picture of the scene: hidden entities are left out. The renderer keeps none of it beyond
+// its last picture except caches by *Mesh.
 type Snapshot struct {
 	Version   uint64 // grows with every edit; equal versions mean equal content
 	Instances []Instance
-	Bounds    geom.AABB // world
-	Triangles int64     // of Instances; saturates
-	Entities  int       // of all models, hidden ones too
+	Proxies   []PlacedProxy // of some of Instances
+	Bounds    geom.AABB     // world
+	Triangles int64         // of Instances; saturates
+	Entities  int           // of all models, hidden ones too
 	Light     DirectionalLight
 	Sky       Sky
 }
