@@ -1,6 +1,6 @@
 // Package cpu draws snapshots on the CPU: clusters are culled (frustum, cone, two-pass occlusion), rasterised into a
 // visibility buffer of 1/w and ids, and shaded deferred. The hot loops exist twice, as C kernels for AVX2 and AVX-512 and
-// as a scalar Go twin, with bit-identical results. It keeps no snapshot and does no I/O.
+// as a scalar Go twin, with bit-identical results. It keeps no snapshot but that of a target's last picture, and does no I/O.
 package cpu
 
 import (

@@ -20,14 +20,15 @@ const (
 type draw struct {
 	prim    *prim
 	entity  scene.EntityID
-	clip    [12]float32   // rows: x and y in subpixels times w, then w (distance along the view axis)
-	world   [12]float32   // rows: object to camera-relative world
-	normal  [9]float32    // rows: inverse transpose of world
-	eye     geom.Vec3     // camera in object space
-	eyeOK   bool          // world is not singular: eye and rays are in object space
-	rays    [3][3]float32 // as frame.ray0, rayX, rayY, but in object space; in world space if !eyeOK
-	flip    bool          // mirrored: clockwise is front
-	history int           // index of its first cluster in Target.visible
+	proxy   *scene.PlacedProxy // nil: entity alone
+	clip    [12]float32        // rows: x and y in subpixels times w, then w (distance along the view axis)
+	world   [12]float32        // rows: object to camera-relative world
+	normal  [9]float32         // rows: inverse transpose of world
+	eye     geom.Vec3          // camera in object space
+	eyeOK   bool               // world is not singular: eye and rays are in object space
+	rays    [3][3]float32      // as frame.ray0, rayX, rayY, but in object space; in world space if !eyeOK
+	flip    bool               // mirrored: clockwise is front
+	history int                // index of its first cluster in Target.visible
 	lod     lod
 }
 
@@ -131,7 +132,15 @@ func (f *frame) shows(m *geom.Mat4, c *cachedMesh) bool {
 		sum += m[r]*m[r] + m[4+r]*m[4+r] + m[8+r]*m[8+r]
 	}
 	s.r = c.radius * sqrt(sum)
-	return !f.outside(&s) && (f.tolerance < tolerances[0] || !(s.r*f.focal < leastPart*f.distance(&s)))
+	return !f.outside(&s) && (f.tolerance < tolerances[0] || !f.hardlyShows(s.r, &s))
+}
+
+// point is what pixel (x, y) shows at a depth, in world space.
+func (f *frame) point(x, y int, depth float32) (p geom.Vec3) {
+	for k := range p {
+		p[k] = float32(f.cam.pos[k] + float64(depth*(f.ray0[k]+(float32(x)+0.5)*f.rayX[k]+(float32(y)+0.5)*f.rayY[k])))
+	}
+	return p
 }
 
 // addInstance appends the draws of one instance, unless it cannot be drawn. history is the index of its first cluster.

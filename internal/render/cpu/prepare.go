@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -80,7 +81,7 @@ func (e *Engine) prepare(ctx context.Context, m *scene.Model, progress func(floa
 	jobs := []func() error{func() error { e.sky(); return nil }}
 	e.mu.Lock()
 	built := map[*scene.Mesh]*cachedMesh{}
-	for _, sm := range m.Meshes {
+	for _, sm := range meshesOf(m) {
 		if built[sm] != nil {
 			continue
 		}
@@ -148,12 +149,21 @@ func (e *Engine) prepare(ctx context.Context, m *scene.Model, progress func(floa
 	return nil
 }
 
+// meshesOf are the meshes that drawing m may need.
+func meshesOf(m *scene.Model) []*scene.Mesh {
+	all := slices.Clone(m.Meshes)
+	for i := range m.Proxies {
+		all = append(all, m.Proxies[i].Mesh)
+	}
+	return all
+}
+
 // Forget implements render.Engine.
 func (e *Engine) Forget(m *scene.Model) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	seen := map[*scene.Mesh]bool{}
-	for _, sm := range m.Meshes {
+	for _, sm := range meshesOf(m) {
 		c := e.meshes[sm]
 		if c == nil || seen[sm] {
 			continue

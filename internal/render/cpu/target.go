@@ -40,22 +40,28 @@ type Target struct {
 	planeY, planeU, planeV []byte
 	sum                    accumulation
 
-	visible []bool        // by cluster of snapshot order: was seen in the last frame
-	shown   []int         // where visible is true
-	seen    []atomic.Bool // by item: shows in the opaque layer
-	layout  []layoutEntry
-	frame   frame
-	k       kernels     // bound to frame while Render runs
-	stop    atomic.Bool // Interrupt was called
-	version uint64
-	sky     scene.Sky
-	light   scene.DirectionalLight
-	view    render.View
-	sample  int     // of the last frame; -1 before the first
-	detail  int     // of the last frame: index into tolerances
-	more    bool    // a lower tolerance would have shown more
-	gap     float32 // pixels between points where the last frame missed pages
-	stats   render.Stats
+	visible  []bool        // by cluster of snapshot order: was seen in the last frame
+	shown    []int         // where visible is true
+	seen     []atomic.Bool // by item: shows in the opaque layer
+	layout   []layoutEntry
+	placed   int  // meshes of layout that the frame has come to
+	history  int  // clusters of those
+	same     bool // they are as in the last frame
+	frame    frame
+	k        kernels     // bound to frame while Render runs
+	stop     atomic.Bool // Interrupt was called
+	version  uint64
+	sky      scene.Sky
+	light    scene.DirectionalLight
+	view     render.View
+	sample   int             // of the last frame; -1 before the first
+	detail   int             // of the last frame: index into tolerances
+	more     bool            // a lower tolerance would have shown more
+	scene    *scene.Snapshot // of the last frame
+	replaced []bool          // by instance: not drawn, as a proxy is
+	standIn  bool            // proxies are drawn
+	gap      float32         // pixels between points where the last frame missed pages
+	stats    render.Stats
 }
 
 // layoutEntry is what Target.visible was indexed by.
@@ -117,7 +123,11 @@ func (t *Target) Pick(x, y int) (scene.EntityID, float32) {
 	if l.id[i] == noID {
 		return 0, 0
 	}
-	return t.frame.draws[t.frame.items[l.id[i]>>7].draw].entity, 1 / l.depth[i]
+	d, depth := &t.frame.draws[t.frame.items[l.id[i]>>7].draw], 1/l.depth[i]
+	if d.proxy != nil {
+		return t.partOf(d, t.frame.point(x, y, depth)), depth
+	}
+	return d.entity, depth
 }
 
 // Render implements render.Target.
@@ -138,7 +148,7 @@ func (t *Target) Render(s *scene.Snapshot, v render.View) (render.Stats, error) 
 	default:
 		t.sample, t.detail = t.sample+1, len(tolerances)-1
 	}
-	t.version, t.view, t.light, t.sky = s.Version, v, s.Light, s.Sky
+	t.scene, t.version, t.view, t.light, t.sky = s, s.Version, v, s.Light, s.Sky
 	t.stats = render.Stats{Sample: t.sample, Converged: t.sample == samples}
 	t.stop.Store(false)
 	clock := t.e.pool.begin()
@@ -179,7 +189,7 @@ func (t *Target) draw(s *scene.Snapshot, v render.View, resting bool, clock uint
 	}
 	t.gap = gap
 	wants := missed(units)
-	t.more = slices.ContainsFunc(units, func(u culled) bool { return u.more })
+	t.more = t.standIn || slices.ContainsFunc(units, func(u culled) bool { return u.more })
 	cullNS := time.Since(cull).Nanoseconds()
 	t.seen = make([]atomic.Bool, cap(t.frame.items))
 	if t.peels == nil && slices.ContainsFunc(units, func(u culled) bool { return len(u.blend) > 0 }) {
@@ -256,32 +266,44 @@ func (t *Target) begin(s *scene.Snapshot, v render.View, resting bool, clock uin
 	for k := range 3 {
 		f.background[k] = srgbToLinear(float32(s.Sky.Background[k]) / 255)
 	}
-	history, same := 0, len(t.layout) == len(s.Instances)
+	t.placed, t.history, t.same = 0, 0, len(t.layout) == len(s.Proxies)+len(s.Instances)
+	if err := t.addProxies(s); err != nil {
+		return err
+	}
 	for i := range s.Instances {
 		in := &s.Instances[i]
 		c := t.e.lookup(in.Mesh)
 		if c == nil {
 			return fmt.Errorf("cpu: mesh %q was not prepared", in.Mesh.Name)
 		}
-		if f.shows(&in.World, c) {
+		history := t.place(c)
+		switch {
+		case t.replaced[i]:
+		case f.shows(&in.World, c):
 			f.addInstance(in, c.prims, history)
-		} else {
+		default:
 			t.stats.TrianglesCulled += c.triangles
 		}
-		entry := layoutEntry{c, history}
-		if i < len(t.layout) {
-			same = same && t.layout[i] == entry
-			t.layout[i] = entry
-		} else {
-			t.layout = append(t.layout, entry)
-		}
-		history += c.clusters
 	}
-	if !same {
-		t.layout = t.layout[:len(s.Instances)]
-		t.visible, t.shown = make([]bool, history), nil // another scene: nothing is known to be visible, all is drawn
+	if !t.same {
+		t.layout = t.layout[:t.placed]
+		t.visible, t.shown = make([]bool, t.history), nil // another scene: nothing is known to be visible, all is drawn
 	}
 	return nil
+}
+
+// place gives the next mesh of the frame its part of t.visible, and returns the index of its first cluster.
+func (t *Target) place(c *cachedMesh) (history int) {
+	entry := layoutEntry{c, t.history}
+	if t.placed < len(t.layout) {
+		t.same = t.same && t.layout[t.placed] == entry
+		t.layout[t.placed] = entry
+	} else {
+		t.layout = append(t.layout, entry)
+	}
+	t.placed++
+	t.history += c.clusters
+	return entry.history
 }
 
 // visibility fills the visibility buffers and returns the time occlusion culling took.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/heliograph/heliograph/internal/arr"
 	"github.com/heliograph/heliograph/internal/asset"
+	"github.com/heliograph/heliograph/internal/mesh"
 )
 
 // Of the fetch stage of an asset, opening its tables counts as tablesShare, reading its textures as the rest.
@@ -51,8 +52,12 @@ func openAsset(ctx context.Context, src asset.Source, o asset.OpenOptions, done 
 		l.Close()
 		return nil, assetError(err)
 	}
-	p(StageFetch, 1)
 	l.Model = f.Model()
+	if l.Model.Proxies, err = mesh.Proxies(ctx, l.Model); err != nil {
+		l.Close()
+		return nil, assetError(err)
+	}
+	p(StageFetch, 1)
 	return l, nil
 }
 
