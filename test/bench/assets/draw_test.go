@@ -13,6 +13,7 @@ import (
 	"github.com/heliograph/heliograph/internal/asset"
 	"github.com/heliograph/heliograph/internal/devserver"
 	"github.com/heliograph/heliograph/internal/geom"
+	"github.com/heliograph/heliograph/internal/mesh"
 	"github.com/heliograph/heliograph/internal/render"
 	"github.com/heliograph/heliograph/internal/render/cpu"
 	"github.com/heliograph/heliograph/internal/scene"
@@ -25,7 +26,7 @@ const (
 	drawFrames            = 36 // of an orbit, 10 degrees apart
 )
 
-// BenchmarkDraw prints one table: what a moving 720p frame of converted models costs, orbiting around the whole and close by.
+// BenchmarkDraw prints one table: what a moving 720p frame of converted models costs, orbiting around the whole, close by and far away.
 // Run it with -benchtime=1x.
 func BenchmarkDraw(b *testing.B) {
 	dir := b.TempDir()
@@ -74,6 +75,9 @@ func draw(b *testing.B, name, file string, instances int) {
 	}
 	defer func() { _ = engine.Close() }()
 	model := f.Model()
+	if model.Proxies, err = mesh.Proxies(b.Context(), model); err != nil { // as the worker's loader does
+		b.Fatal(err)
+	}
 	if err := engine.Prepare(b.Context(), model, nil); err != nil {
 		b.Fatal(err)
 	}
@@ -100,7 +104,7 @@ func draw(b *testing.B, name, file string, instances int) {
 	for _, view := range []struct {
 		name     string
 		distance float32
-	}{{"all of it", distance}, {"close", distance / 4}} {
+	}{{"all of it", distance}, {"close", distance / 4}, {"far", distance * 4}} {
 		pose := func(i int) render.View { return orbit(fit, center, view.distance, 2*math.Pi*float64(i)/drawFrames) }
 		// Once around with all pages that are wanted; later frames find them.
 		for i := range drawFrames {
