@@ -35,7 +35,7 @@ func Proxies(ctx context.Context, m *scene.Model) ([]scene.Proxy, error) {
 	}
 	// By error first, in steps of a root of two: what is coarse does not keep others from being used.
 	slices.SortStableFunc(parts, func(a, b part) int { return cmp.Compare(a.class, b.class) })
-	r := &rootReader{ctx: ctx, pages: map[pageOf]Page{}, roots: map[*Paged]*roots{}}
+	r := &rootReader{ctx: ctx, pages: map[pageOf]Page{}, roots: map[*Paged]*scene.Primitive{}}
 	var out []scene.Proxy
 	for left := proxyTriangles; len(parts) > 0; {
 		n := 1
@@ -193,16 +193,13 @@ func cells(out [][]part, parts []part) [][]part {
 type rootReader struct {
 	ctx   context.Context
 	pages map[pageOf]Page
-	roots map[*Paged]*roots
+	roots map[*Paged]*scene.Primitive
 }
 
 type pageOf struct {
 	source PageSource
 	page   uint32
 }
-
-// roots is the coarsest level of a hierarchy, without material.
-type roots struct{ scene.Primitive }
 
 // proxy merges the parts of a cell.
 func (r *rootReader) proxy(m *scene.Model, cell []part) (scene.Proxy, error) {
@@ -230,7 +227,7 @@ func (r *rootReader) proxy(m *scene.Model, cell []part) (scene.Proxy, error) {
 				at[id] = n
 				out.Mesh.Primitives = append(out.Mesh.Primitives, scene.Primitive{Material: id.material})
 			}
-			merge(&out.Mesh.Primitives[n], &src.Primitive, &c.world)
+			merge(&out.Mesh.Primitives[n], src, &c.world)
 		}
 	}
 	out.Mesh.Measure()
@@ -265,12 +262,12 @@ func merge(dst, src *scene.Primitive, world *geom.Mat4) {
 	}
 }
 
-// read returns the coarsest level of h.
-func (r *rootReader) read(h *Paged) (*roots, error) {
+// read returns the coarsest level of h, without a material.
+func (r *rootReader) read(h *Paged) (*scene.Primitive, error) {
 	if p := r.roots[h]; p != nil {
 		return p, nil
 	}
-	p := &roots{}
+	p := &scene.Primitive{}
 	for g := range h.rootGroups() {
 		page, err := r.page(h, g.Page)
 		if err != nil {
@@ -279,7 +276,7 @@ func (r *rootReader) read(h *Paged) (*roots, error) {
 		for _, c := range h.Clusters[g.FirstCluster : g.FirstCluster+g.Clusters] {
 			base := uint32(len(p.Positions))
 			for v := c.FirstVertex; v < c.FirstVertex+c.Vertices; v++ {
-				h.appendVertex(&p.Primitive, page, v)
+				h.appendVertex(p, page, v)
 			}
 			for _, t := range page.Triangles[c.FirstTriangle : c.FirstTriangle+c.Triangles] {
 				p.Indices = append(p.Indices, base+t&255, base+t>>8&255, base+t>>16&255)
@@ -321,24 +318,9 @@ func unpackNormal(w uint32) geom.Vec3 {
 	return geom.Vec3{float32(int32(w<<21)) / one, float32(int32(w<<10)) / one, float32(int32(w)) / one}.Normalize()
 }
 
-// page reads a page, once, and checks that the root clusters of h, which may come from a file, are in it.
+// page reads a page, once. That tables fit to their pages is for those to check that make them of a file.
 func (r *rootReader) page(h *Paged, i uint32) (*Page, error) {
-	infos := h.Source.Pages()
-	if int64(i) >= int64(len(infos)) {
-		return nil, fmt.Errorf("mesh: page %d of %d", i, len(infos))
-	}
-	info := &infos[i]
-	if (h.HasUV0 || h.HasColors) && !info.Detail || h.HasUV1 && !info.UV1 {
-		return nil, fmt.Errorf("mesh: page %d lacks attributes", i)
-	}
-	for g := range h.rootGroups() {
-		for _, c := range h.Clusters[g.FirstCluster : g.FirstCluster+g.Clusters] {
-			if g.Page == i && (uint64(c.FirstVertex)+uint64(c.Vertices) > uint64(info.Vertices) ||
-				uint64(c.FirstTriangle)+uint64(c.Triangles) > uint64(info.Triangles)) {
-				return nil, fmt.Errorf("mesh: a cluster of page %d is out of range", i)
-			}
-		}
-	}
+	info := &h.Source.Pages()[i]
 	id := pageOf{h.Source, i}
 	p, ok := r.pages[id]
 	if !ok {
