@@ -1,9 +1,12 @@
 package cpu
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 
 	"github.com/heliograph/heliograph/internal/mesh"
 	"github.com/heliograph/heliograph/internal/scene"
@@ -130,6 +133,43 @@ func (e *Engine) preloadRoots(ctx context.Context, p *paged) error {
 		}
 	}
 	return nil
+}
+
+// warmBytes is how much of a source's coarse pages, as stored, is read before the first picture: a few hundred thousand
+// triangles, which is about what a picture shows.
+const warmBytes = 4 << 20
+
+// warm reads the pages of the coarsest groups of the meshes, so that the first picture is one to look at.
+func (e *Engine) warm(ctx context.Context, meshes []*cachedMesh) {
+	errors := map[*source]map[uint32]float32{} // of each page the greatest, in object space
+	var sources []*source                      // in the order of the meshes
+	for _, c := range meshes {
+		for _, p := range c.prims {
+			if p.paged == nil {
+				continue
+			}
+			s := p.paged.source
+			if errors[s] == nil {
+				errors[s], sources = map[uint32]float32{}, append(sources, s)
+			}
+			for i := range p.paged.Groups {
+				g := &p.paged.Groups[i]
+				errors[s][g.Page] = max(errors[s][g.Page], g.Error)
+			}
+		}
+	}
+	for _, s := range sources {
+		pages := slices.SortedFunc(maps.Keys(errors[s]), func(a, b uint32) int {
+			return cmp.Or(cmp.Compare(errors[s][b], errors[s][a]), cmp.Compare(a, b))
+		})
+		var bytes int64
+		n := 0
+		for n < len(pages) && bytes < warmBytes {
+			bytes += int64(s.info[pages[n]].Bytes)
+			n++
+		}
+		e.pool.warm(ctx, s, pages[:n])
+	}
 }
 
 // split fills entries.

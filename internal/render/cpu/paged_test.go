@@ -398,11 +398,27 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
+// heavy is a PageSource whose pages are too large for many to be read before the first picture.
+type heavy struct {
+	mesh.PageSource
+	info []mesh.PageInfo
+}
+
+func (h *heavy) Pages() []mesh.PageInfo { return h.info }
+
 // TestFewPagesAreWaitedFor: pages that are being read count as missing however few they are, so that no sample is taken without
 // them.
 func TestFewPagesAreWaitedFor(t *testing.T) {
 	s := newStage()
 	addPoints(t, s)
+	s = resident(t, s)
+	withSource(s, func(src mesh.PageSource) mesh.PageSource {
+		info := slices.Clone(src.Pages())
+		for i := range info {
+			info[i].Bytes = 16 << 20
+		}
+		return &heavy{src, info}
+	})
 	e := newEngine(t, cpu.Config{})
 	prepare(t, e, s)
 	target := newTarget(t, e, 320, 180)

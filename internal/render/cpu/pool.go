@@ -222,6 +222,30 @@ func (p *pool) preload(ctx context.Context, s *source, page uint32) error {
 	return nil
 }
 
+// warm reads pages, the most wanted first, as far as there is room, and waits until they are there. What cannot be read is
+// left to the frames that want it.
+func (p *pool) warm(ctx context.Context, s *source, pages []uint32) {
+	defer context.AfterFunc(ctx, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.idle.Broadcast()
+	})()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return
+	}
+	nobody := victims{p: p, made: true} // a frame may be drawing from all that is there
+	for _, page := range pages {
+		if p.admit(s, page, &nobody) != nil {
+			break
+		}
+	}
+	for ctx.Err() == nil && slices.ContainsFunc(pages, func(page uint32) bool { return s.pages[page].status == pageReading }) {
+		p.idle.Wait()
+	}
+}
+
 // give finds a place for a page, whatever the budget says.
 func (p *pool) give(s *source, page uint32) error {
 	info, ps := &s.info[page], &s.pages[page]

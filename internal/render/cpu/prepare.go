@@ -120,6 +120,13 @@ func (e *Engine) prepare(ctx context.Context, m *scene.Model, progress func(floa
 		done++
 		progress(float64(done) / float64(len(jobs)))
 	})
+	if ctx.Err() == nil && failed.Load() == nil {
+		fresh := make([]*cachedMesh, len(meshes))
+		for i, sm := range meshes {
+			fresh[i] = built[sm]
+		}
+		e.warm(ctx, fresh)
+	}
 
 	e.mu.Lock()
 	defer e.mu.Unlock()
