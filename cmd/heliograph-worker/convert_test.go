@@ -110,7 +110,7 @@ func TestConvert(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, err := asset.Open(sized{f, stat.Size()}, asset.OpenOptions{})
+	made, err := asset.Open(t.Context(), sized{f, stat.Size()}, asset.OpenOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

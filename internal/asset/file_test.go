@@ -138,7 +138,7 @@ func TestFewRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	src := &remote{Reader: bytes.NewReader(data)}
-	f, err := asset.Open(src, asset.OpenOptions{ReadAhead: 1 << 20})
+	f, err := asset.Open(t.Context(), src, asset.OpenOptions{ReadAhead: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

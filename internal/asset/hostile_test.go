@@ -95,7 +95,7 @@ func encode(tb testing.TB, m *scene.Model, o WriteOptions) []byte {
 // consume opens an asset, reads all of it and writes that to w.
 func consume(data []byte, w io.Writer) error {
 	ctx := context.Background()
-	f, err := Open(bytes.NewReader(data), OpenOptions{})
+	f, err := Open(ctx, bytes.NewReader(data), OpenOptions{})
 	if err != nil {
 		return err
 	}

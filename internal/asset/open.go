@@ -67,16 +67,7 @@ type groupRef struct{ geometry, group uint32 }
 const maxTables = 4 << 30
 
 // Open reads and checks the header and the tables. The caller keeps src open until after Close.
-func Open(src Source, o OpenOptions) (*File, error) {
-	return open(context.Background(), src, o)
-}
-
-// OpenContext is Open with a context for the reads.
-func OpenContext(ctx context.Context, src Source, o OpenOptions) (*File, error) {
-	return open(ctx, src, o)
-}
-
-func open(ctx context.Context, src Source, o OpenOptions) (*File, error) {
+func Open(ctx context.Context, src Source, o OpenOptions) (*File, error) {
 	f := &File{src: src}
 	f.decoders.New = func() any { return new(pageDecoder) }
 	size := src.Size()
@@ -320,7 +311,7 @@ func OpenFile(path string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := Open(src, OpenOptions{})
+	f, err := Open(context.Background(), src, OpenOptions{})
 	if err != nil {
 		src.Close()
 		return nil, err

@@ -31,7 +31,7 @@ func TestPageSizes(t *testing.T) {
 	}
 	ms := &scene.Mesh{Primitives: []scene.Primitive{p}}
 	m := &scene.Model{Meshes: []*scene.Mesh{ms}, Nodes: []scene.Node{{Parent: -1, Local: geom.Identity()}}, Roots: []int{0}}
-	f, err := Open(bytes.NewReader(encode(t, m, WriteOptions{})), OpenOptions{})
+	f, err := Open(t.Context(), bytes.NewReader(encode(t, m, WriteOptions{})), OpenOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

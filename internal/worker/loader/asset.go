@@ -17,7 +17,7 @@ const tablesShare = 0.3
 // remoteReadAhead is how much of what the first picture needs is fetched together with the tables.
 const remoteReadAhead = 1 << 20
 
-// openFile opens an asset in a file, which it closes in the end, also if that fails.
+// openAssetFile opens an asset in a file, which it closes in the end, also if that fails.
 func openAssetFile(ctx context.Context, file *os.File, p Progress) (*Loaded, error) {
 	info, err := file.Stat()
 	if err != nil {
@@ -37,7 +37,7 @@ func (s fileSource) Size() int64 { return s.size }
 
 // openAsset opens an asset; done ends its source, also if opening fails.
 func openAsset(ctx context.Context, src asset.Source, o asset.OpenOptions, done func(), p Progress) (*Loaded, error) {
-	f, err := asset.Open(src, o)
+	f, err := asset.Open(ctx, src, o)
 	if err != nil {
 		done()
 		return nil, assetError(err)
