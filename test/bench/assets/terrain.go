@@ -54,7 +54,7 @@ func (t terrain) glb(w io.Writer) error {
 	size := 24*vertices + 4*indices
 	text, err := json.Marshal(map[string]any{
 		"asset": map[string]any{"version": "2.0", "generator": "heliograph bench"}, "scenes": []any{map[string]any{"nodes": []int{0}}},
-		"nodes":     []any{map[string]any{"mesh": 0, "name": "terrain"}},
+		"nodes": []any{map[string]any{"mesh": 0, "name": "terrain"}},
 		"materials": []any{map[string]any{"pbrMetallicRoughness": map[string]any{
 			"metallicFactor": 0, "roughnessFactor": 0.8, "baseColorFactor": []float64{0.5, 0.45, 0.35, 1},
 		}}},
