@@ -20,7 +20,7 @@ type loadCmd struct {
 	connection
 	output
 	ID    string `arg:"" help:"The session."`
-	Model string `arg:"" help:"builtin://NAME, a glTF, GLB, OBJ, STL or PLY file below one of the service's model roots, or an https URL."`
+	Model string `arg:"" help:"builtin://NAME, an asset or a model below one of the service's model roots, or an https URL."`
 }
 
 func (loadCmd) Help() string {
