@@ -73,4 +73,4 @@ tools: ## Build the pinned developer tools of tools/go.mod
 
 .PHONY: clean
 clean: ## Remove build results
-	rm -rf bin internal/webui/dist/{assets,viewer,index.html,favicon.svg,.stamp} web/node_modules
+	rm -rf bin internal/webui/dist/{assets,viewer,index.html,favicon.svg,.stamp} web/node_modules test/storage/azurite/node_modules
