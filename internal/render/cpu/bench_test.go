@@ -97,9 +97,7 @@ func BenchmarkPaged(b *testing.B) {
 			// Every page that the orbit needs is read before.
 			angle := 0.0
 			for ; angle < 100; angle += 5 {
-				for mustRender(b, target, s, orbit(11, angle)).PagesMissing > 0 {
-					time.Sleep(time.Millisecond)
-				}
+				awaitPages(b, target, s, orbit(11, angle))
 			}
 			angle = 0
 			var drawn int64
@@ -123,9 +121,7 @@ func fullDetail(t testing.TB, e *cpu.Engine, s *stage, v render.View) *image.NRG
 	t.Helper()
 	defer cpu.SetTolerance(0)()
 	target := newTarget(t, e, 1280, 720)
-	for mustRender(t, target, s, v).PagesMissing > 0 {
-		time.Sleep(time.Millisecond)
-	}
+	awaitPages(t, target, s, v)
 	return picture(target)
 }
 

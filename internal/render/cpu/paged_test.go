@@ -48,17 +48,44 @@ func resident(t testing.TB, s *stage) *stage {
 // settle renders until nothing changes any more, waiting for pages.
 func settle(t testing.TB, target render.Target, s *stage, v render.View) render.Stats {
 	t.Helper()
-	for range 10_000 {
-		stats := mustRender(t, target, s, v)
-		if stats.Converged {
-			return stats
-		}
-		if stats.PagesMissing > 0 {
-			time.Sleep(time.Millisecond) // reading goroutines run
+	stats := still(t, target, s, v, func(stats render.Stats) bool { return stats.Converged })
+	if !stats.Converged {
+		t.Fatal("does not converge")
+	}
+	return stats
+}
+
+// complete draws a view until no page is missing.
+func complete(t testing.TB, target render.Target, s *stage, v render.View) {
+	t.Helper()
+	if stats := still(t, target, s, v, func(stats render.Stats) bool { return stats.PagesMissing == 0 }); stats.PagesMissing > 0 {
+		t.Fatal("pages are missing for ever")
+	}
+}
+
+// still draws a view until it is done, waiting for pages as a snapshot does, and returns what is known of the last picture.
+func still(t testing.TB, target render.Target, s *stage, v render.View, done func(render.Stats) bool) (last render.Stats) {
+	t.Helper()
+	err := render.Still(t.Context(), func() (render.Stats, error) {
+		last = mustRender(t, target, s, v)
+		return render.Stats{Converged: done(last), PagesMissing: last.PagesMissing}, nil
+	}, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return last
+}
+
+// awaitPages renders until no page is missing: the first picture of the view that has all of them.
+func awaitPages(t testing.TB, target render.Target, s *stage, v render.View) {
+	t.Helper()
+	for deadline := time.After(time.Minute); mustRender(t, target, s, v).PagesMissing > 0; {
+		select {
+		case <-deadline:
+			t.Fatal("pages do not come")
+		case <-time.After(time.Millisecond):
 		}
 	}
-	t.Fatal("does not converge")
-	return render.Stats{}
 }
 
 // TestPagedConverges: what a resting view of a hierarchy ends with is the picture of the mesh that it was made of.
