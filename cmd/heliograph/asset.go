@@ -10,6 +10,7 @@ import (
 
 	"github.com/heliograph/heliograph/internal/asset"
 	"github.com/heliograph/heliograph/internal/converter/child"
+	"github.com/heliograph/heliograph/internal/workerbinary"
 )
 
 type assetCmd struct {
@@ -59,7 +60,7 @@ func (c *assetInfoCmd) Run(ctx context.Context, a *app) error {
 
 // draw has the worker draw the thumbnail: this program has no renderer.
 func (c *assetInfoCmd) draw(ctx context.Context) error {
-	binary, err := child.FindBinary(c.WorkerBinary)
+	binary, err := workerbinary.Find(c.WorkerBinary)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,6 @@ import (
 	"log/slog"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -28,6 +27,7 @@ import (
 
 	"github.com/heliograph/heliograph/internal/arr"
 	"github.com/heliograph/heliograph/internal/session"
+	"github.com/heliograph/heliograph/internal/workerbinary"
 	"github.com/heliograph/heliograph/internal/workerrpc"
 )
 
@@ -92,29 +92,10 @@ func New(c Config) (*Backend, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	var err error
-	if c.Binary, err = findBinary(c.Binary); err != nil {
+	if c.Binary, err = workerbinary.Find(c.Binary); err != nil {
 		return nil, err
 	}
 	return &Backend{c: c, known: map[arr.SessionKey]*process{}}, nil
-}
-
-func findBinary(path string) (string, error) {
-	const name = "heliograph-worker"
-	if path == "" {
-		self, err := os.Executable()
-		if err != nil {
-			return "", fmt.Errorf("find %s: %w", name, err)
-		}
-		path = filepath.Join(filepath.Dir(self), name)
-		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			path = name // LookPath searches PATH
-		}
-	}
-	found, err := exec.LookPath(path)
-	if err != nil {
-		return "", fmt.Errorf("find the worker binary: %w", err)
-	}
-	return filepath.Abs(found)
 }
 
 // Start implements session.Backend.

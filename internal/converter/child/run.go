@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -20,6 +19,7 @@ import (
 	"time"
 
 	"github.com/heliograph/heliograph/internal/arr"
+	"github.com/heliograph/heliograph/internal/workerbinary"
 )
 
 // Config says how conversions are run.
@@ -49,7 +49,7 @@ func Run(ctx context.Context, c Config, job Job, progress func(Progress)) (Resul
 	if err := job.Normalize(); err != nil {
 		return Result{}, err
 	}
-	binary, err := FindBinary(c.Binary)
+	binary, err := workerbinary.Find(c.Binary)
 	if err != nil {
 		return Result{}, err
 	}
@@ -74,26 +74,6 @@ func Run(ctx context.Context, c Config, job Job, progress func(Progress)) (Resul
 	}
 	result, err := p.run(ctx, progress)
 	return result, errors.Join(err, os.RemoveAll(job.WorkDir))
-}
-
-// FindBinary returns the path of the worker's program.
-func FindBinary(path string) (string, error) {
-	const name = "heliograph-worker"
-	if path == "" {
-		self, err := os.Executable()
-		if err != nil {
-			return "", fmt.Errorf("find %s: %w", name, err)
-		}
-		path = filepath.Join(filepath.Dir(self), name)
-		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			path = name // LookPath searches PATH
-		}
-	}
-	found, err := exec.LookPath(path)
-	if err != nil {
-		return "", fmt.Errorf("find the worker binary: %w", err)
-	}
-	return filepath.Abs(found)
 }
 
 // process is one run of the program.
