@@ -97,7 +97,7 @@ func BenchmarkPaged(b *testing.B) {
 			// Every page that the orbit needs is read before.
 			angle := 0.0
 			for ; angle < 100; angle += 5 {
-				awaitPages(b, target, s, orbit(11, angle))
+				complete(b, target, s, orbit(11, angle))
 			}
 			angle = 0
 			var drawn int64
@@ -121,7 +121,7 @@ func fullDetail(t testing.TB, e *cpu.Engine, s *stage, v render.View) *image.NRG
 	t.Helper()
 	defer cpu.SetTolerance(0)()
 	target := newTarget(t, e, 1280, 720)
-	awaitPages(t, target, s, v)
+	complete(t, target, s, v)
 	return picture(target)
 }
 

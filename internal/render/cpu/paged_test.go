@@ -76,18 +76,6 @@ func still(t testing.TB, target render.Target, s *stage, v render.View, done fun
 	return last
 }
 
-// awaitPages renders until no page is missing: the first picture of the view that has all of them.
-func awaitPages(t testing.TB, target render.Target, s *stage, v render.View) {
-	t.Helper()
-	for deadline := time.After(time.Minute); mustRender(t, target, s, v).PagesMissing > 0; {
-		select {
-		case <-deadline:
-			t.Fatal("pages do not come")
-		case <-time.After(time.Millisecond):
-		}
-	}
-}
-
 // TestPagedConverges: what a resting view of a hierarchy ends with is the picture of the mesh that it was made of.
 func TestPagedConverges(t *testing.T) {
 	s := grid(3, 300_000)
