@@ -165,23 +165,6 @@ func (f *File) Model() *scene.Model { return f.model }
 // Pages implements mesh.PageSource.
 func (f *File) Pages() []mesh.PageInfo { return f.pages }
 
-// RootPages lists the pages with the coarsest level of everything, which the first picture needs. They lie together in the
-// file.
-func (f *File) RootPages() []int {
-	var roots []int
-	for i, p := range f.places {
-		if p.level == rootLevel {
-			roots = append(roots, i)
-		}
-	}
-	return roots
-}
-
-// PageRange says where a page is in the source, for readers that fetch neighbours together.
-func (f *File) PageRange(i int) (offset, length int64) {
-	return f.places[i].offset, int64(f.places[i].stored)
-}
-
 // ReadPage implements mesh.PageSource.
 func (f *File) ReadPage(ctx context.Context, i int, dst mesh.Page) error {
 	if i < 0 || i >= len(f.places) {
