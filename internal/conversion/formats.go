@@ -11,7 +11,7 @@ import (
 var (
 	// severalFiles may refer to others: all that is below the prefix is fetched.
 	severalFiles = []string{".fbx", ".glb", ".gltf", ".obj", ".ply"}
-	// singleFile never do (product features C1: "point clouds: just the file").
+	// singleFile never do (ARR, "Convert models": "point clouds: just the file").
 	singleFile = []string{".asc", ".csv", ".e57", ".las", ".laz", ".pts", ".stl", ".txt", ".xyz"}
 )
 

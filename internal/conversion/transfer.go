@@ -124,7 +124,7 @@ func (t *transfer) fetch(ctx context.Context) (err error) {
 }
 
 // find lists what is to be fetched: of formats of several files all below the prefix, else the model and what tells how to
-// convert it (product features C1 and C3).
+// convert it (ARR, "Convert models").
 func (t *transfer) find(ctx context.Context, c Container) ([]source, error) {
 	in := t.settings.Input
 	model := in.BlobPrefix + in.AssetPath

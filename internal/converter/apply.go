@@ -22,7 +22,7 @@ func apply(m *scene.Model, s settings.Settings, o *overrider, ext string) applie
 	var a applied
 	points := isCloud(m)
 	gamma(m, s, ext, points)
-	if !points { // of points no more than their place and colour is changed (product features C3)
+	if !points { // of points no more than their place and colour is changed (ARR, "Configure the model conversion")
 		sides(m, s.SingleSided)
 		if s.Unlit {
 			for _, mat := range materials(m) {

@@ -1,5 +1,5 @@
 // Package converter turns a source model into an asset: it reads the settings, imports, applies what they say, and writes
-// <name>.arrAsset, <name>.info.json and <name>.result.json as Azure Remote Rendering did (product features C2 to C6). It
+// <name>.arrAsset, <name>.info.json and <name>.result.json as Azure Remote Rendering did. It
 // reads below one directory and writes below another; it uses no network, and draws nothing.
 package converter
 

@@ -252,7 +252,7 @@ func merge(m *scene.Model, by func(*scene.Material) look) {
 	replace(m, same)
 }
 
-// maxMaterials is ARR's limit (product features C3, "deduplicateMaterials").
+// maxMaterials is ARR's limit (ARR, "Configure the model conversion", "deduplicateMaterials").
 const maxMaterials = 65535
 
 // limitMaterials merges materials that are ever less alike until there are few enough. What still exceeds the limit becomes

@@ -10,7 +10,7 @@ import (
 
 // basis is the change of coordinates of the settings scaling and axis. It applies to vertices as v' = s A v and to the
 // transforms of nodes as M' = (s A) M (s A)^-1: so the pivots of nodes stay where they are in the model, and their scales
-// what they are (product features C3: the scaling of the root's transform remains unmodified).
+// what they are (ARR, "Configure the model conversion": the scaling of the root's transform remains unmodified).
 type basis struct {
 	scale  float32
 	from   [3]int // which component of the source is each of the result

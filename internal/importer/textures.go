@@ -40,7 +40,7 @@ func NewTextures(src Source, opts Options, input int64, w *Warnings) *Textures {
 }
 
 // Load returns the image that a material names, nil where there is none. The name is a path as the author's machine had it:
-// of its ever shorter ends, relative to the folder of the model, the longest that exists counts (product features C2).
+// of its ever shorter ends, relative to the folder of the model, the longest that exists counts (ARR, "Convert models").
 // Where it leads nowhere, the other names of the same file are tried.
 func (t *Textures) Load(material, name string, others ...string) *image.NRGBA {
 	if t.absent[name] {

@@ -24,7 +24,7 @@ type Model struct {
 	Points    int64     // the same for points
 	Warnings  []string  // what the importer had to leave out, in words for the user
 
-	MissingTextures []MissingTexture // ARR's warning 4004 (product features C6)
+	MissingTextures []MissingTexture // ARR's warning 4004 (ARR, "Get information about conversions")
 
 	Skins      []Skin
 	Animations []Animation

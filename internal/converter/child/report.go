@@ -63,7 +63,7 @@ func (n Note) Text() string {
 	return title + " (" + strings.Join(details, ", ") + ")" + end
 }
 
-// Report is the content of result.json (product features C6).
+// Report is the content of result.json (ARR, "Get information about conversions").
 type Report struct {
 	ConversionID string // "" = none
 	Warnings     []Note
@@ -125,7 +125,7 @@ func marshal(v any) string {
 	return strings.TrimSpace(b.String())
 }
 
-// Info is the content of info.json (product features C6).
+// Info is the content of info.json (ARR, "Get information about conversions").
 type Info struct {
 	Files              Files               `json:"files"`
 	ConversionSettings json.RawMessage     `json:"conversionSettings"` // as given, {} = none

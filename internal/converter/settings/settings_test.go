@@ -150,7 +150,7 @@ func TestKeepsMetadata(t *testing.T) {
 
 func TestGammaDefault(t *testing.T) {
 	if !GammaDefault(".fbx") || GammaDefault(".glb") {
-		t.Error("the defaults are not those of product features C3")
+		t.Error("the defaults are not those of ARR")
 	}
 }
 

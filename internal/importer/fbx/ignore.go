@@ -3,7 +3,7 @@ package fbx
 import "slices"
 
 // ignore removes the textures of a material that are to be left out, so that others take their places: a bump map that of a
-// normal map, the alpha of a colour that of an opacity map (product features C4).
+// normal map, the alpha of a colour that of an opacity map (ARR, "Override materials").
 func (l *loader) ignore(material string, textures map[string]*object) {
 	if l.opts.Ignore == nil {
 		return

@@ -111,7 +111,7 @@ func (x *surfaceMaterial) linear(color, factor string, otherwise vec3) geom.Vec3
 	return c.Mul(float32(max(0, x.props.number(factor, 1))))
 }
 
-// phong converts Lambert and Phong as ARR does (product features C5).
+// phong converts Lambert and Phong as ARR does (ARR, "Material mapping").
 func (x *surfaceMaterial) phong(m *scene.Material) {
 	p := importer.Phong{
 		Diffuse:   x.linear("DiffuseColor", "DiffuseFactor", vec3{0.8, 0.8, 0.8}),

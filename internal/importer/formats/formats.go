@@ -24,7 +24,7 @@ type Format struct {
 	Name       string
 	Extensions []string // lower case, with the dot
 	SingleFile bool     // never refers to other files
-	PointCloud bool     // always points: material settings do not apply (product features C3)
+	PointCloud bool     // always points: material settings do not apply (ARR, "Configure the model conversion")
 	Open       func(context.Context, importer.Source, importer.Options) (*scene.Model, error)
 }
 
