@@ -75,6 +75,9 @@ type Worker struct {
 	OrphanAfter time.Duration `yaml:"orphanAfter"` // a worker that could not renew for this long ends itself
 	ModelRoots  []string      `yaml:"modelRoots"`  // directories that file models may come from
 	ModelHosts  []string      `yaml:"modelHosts"`  // hosts that https models may come from
+
+	// ModelCacheMiB bounds the cache of models that were loaded as they are and converted beside the session; 0 = none are.
+	ModelCacheMiB int64 `yaml:"modelCacheMiB"`
 }
 
 // Conversion says how models are converted. Each conversion is a process of its own.
@@ -165,7 +168,7 @@ func Default() Config {
 			Hostname: "localhost",
 			BindIP:   "127.0.0.1",
 			PortMin:  minPort, PortMax: maxPort,
-			RenewEvery: 2 * time.Second, OrphanAfter: 60 * time.Second,
+			RenewEvery: 2 * time.Second, OrphanAfter: 60 * time.Second, ModelCacheMiB: 10240,
 		},
 		Conversion: Conversion{
 			MaxRunning: 2, MemoryLimitMiB: 8192, CPUTimeLimit: 24 * time.Hour, TimeLimit: 12 * time.Hour, MaxOutputMiB: 256 << 10,

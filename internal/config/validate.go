@@ -68,6 +68,7 @@ func (c *Config) Validate() error {
 	check(w.RenewEvery > 0, "worker.renewEvery: must be positive")
 	check(w.OrphanAfter >= 2*w.RenewEvery,
 		"worker.orphanAfter: must be at least twice worker.renewEvery, else one lost renewal ends a session")
+	check(w.ModelCacheMiB >= 0, "worker.modelCacheMiB: must not be negative")
 
 	v := c.Conversion
 	check(v.MaxRunning >= 1, "conversion.maxRunning: must be at least 1")

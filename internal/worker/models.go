@@ -12,8 +12,8 @@ import (
 )
 
 // assetCache is where converted models are; "" = they are not converted.
-func assetCache(dir string) string {
-	if dir == "" {
+func assetCache(dir string, bytes int64) string {
+	if dir == "" || bytes <= 0 {
 		return ""
 	}
 	return filepath.Join(dir, "assets")

@@ -11,7 +11,7 @@ import (
 func TestModelsAreConvertedBesideTheSession(t *testing.T) {
 	const uri = "builtin://spheres?triangles=60000"
 	cache := t.TempDir()
-	config := func(c *workerrpc.WorkerConfig) { c.CacheDir = cache }
+	config := func(c *workerrpc.WorkerConfig) { c.CacheDir, c.CacheBytes = cache, 1<<30 }
 	paged := func(b *bench) bool {
 		return b.editor.Models()[0].Model.Meshes[0].Primitives[0].Paged != nil
 	}

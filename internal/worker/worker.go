@@ -95,7 +95,7 @@ func New(o Options) (*Session, error) {
 		},
 		loader: loader.New(loader.Config{
 			Roots: c.ModelRoots, Hosts: c.ModelHosts, ScratchDir: c.CacheDir, MaxTriangles: c.PrimitiveBudget,
-			MaxBytes: c.MemoryLimit / memoryShare, CacheDir: assetCache(c.CacheDir), CacheBytes: c.CacheBytes, Version: o.Version,
+			MaxBytes: c.MemoryLimit / memoryShare, CacheDir: assetCache(c.CacheDir, c.CacheBytes), CacheBytes: c.CacheBytes, Version: o.Version,
 		}),
 	}
 	s.models = newModels(s.improve, o.Log)

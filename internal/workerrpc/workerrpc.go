@@ -48,7 +48,7 @@ type WorkerConfig struct {
 	ModelRoots      []string `json:"modelRoots"`      // directories that file models may come from
 	ModelHosts      []string `json:"modelHosts"`      // hosts that https models may come from
 	CacheDir        string   `json:"cacheDir"`        // writable: teraflops of this machine, converted models
-	CacheBytes      int64    `json:"cacheBytes"`      // of converted models; 0 = a default
+	CacheBytes      int64    `json:"cacheBytes"`      // of converted models; 0 = models are not converted
 
 	RenewEvery  time.Duration `json:"renewEvery"`  // ns
 	OrphanAfter time.Duration `json:"orphanAfter"` // ns

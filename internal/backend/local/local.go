@@ -50,6 +50,7 @@ type Config struct {
 	ModelRoots     []string // directories that file models may come from
 	ModelHosts     []string // hosts that https models may come from
 	CacheDir       string   // writable, shared by the workers
+	CacheBytes     int64    // of converted models; 0 = none are kept
 	RenewEvery     time.Duration
 	OrphanAfter    time.Duration
 
@@ -173,6 +174,7 @@ func (b *Backend) writeConfig(path string, spec session.Spec) error {
 		ModelRoots:      b.c.ModelRoots,
 		ModelHosts:      b.c.ModelHosts,
 		CacheDir:        b.c.CacheDir,
+		CacheBytes:      b.c.CacheBytes,
 		RenewEvery:      b.c.RenewEvery,
 		OrphanAfter:     b.c.OrphanAfter,
 	}
