@@ -6,4 +6,5 @@ cd "$(dirname "$0")/.."
 unit=$(go list ./... | grep -v '/test/')
 # shellcheck disable=SC2086
 go test -race -shuffle=on -timeout 15m $unit
+go test -count=1 -run TestAssets ./internal/mesh # millions of triangles: too slow for the race detector
 go test -p 1 -count=1 -timeout 20m ./test/...

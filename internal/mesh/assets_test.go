@@ -22,8 +22,8 @@ var pixel = 2 * math.Tan(math.Pi/6) / 720
 
 // TestAssets: real meshes of millions of triangles become one small cluster, and cost what the screen can show.
 func TestAssets(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds")
+	if testing.Short() || raceEnabled {
+		t.Skip("takes seconds, and minutes with the race detector; scripts/go-test.sh runs it without")
 	}
 	// At one pixel; the rock is noise down to its last triangle, the terrain is mostly smooth.
 	for name, most := range map[string]int{"scale/rock1m_meshopt.glb": 400e3, "scale/terrain5m_meshopt.glb": 800e3} {
