@@ -62,6 +62,9 @@ func Conformance(t *testing.T, open Open, table string) {
 	}
 }
 
+// Hang is what no import may take.
+const Hang = raceSlowdown * 10 * time.Second
+
 // bounded imports a file and wants it to take little time and memory.
 func bounded(t *testing.T, open Open, file string) (*scene.Model, error) {
 	t.Helper()
@@ -70,7 +73,7 @@ func bounded(t *testing.T, open Open, file string) (*scene.Model, error) {
 	start := time.Now()
 	m, err := File(t, open, file)
 	runtime.ReadMemStats(&after)
-	if d := time.Since(start); d > 10*time.Second {
+	if d := time.Since(start); d > Hang {
 		t.Errorf("took %v", d)
 	}
 	if mem := after.TotalAlloc - before.TotalAlloc; mem > 1<<30 {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -114,20 +115,15 @@ func TestAssetFile(t *testing.T) {
 // TestAssetByRanges: an asset on a web server is read by parts, each part once, and can be drawn before all of it is there.
 func TestAssetByRanges(t *testing.T) {
 	data := assetBytes(t, 350)
-	var mu sync.Mutex
-	served := 0
+	var served atomic.Int64
 	mux := http.NewServeMux()
 	mux.HandleFunc("/a.arrAsset", func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("sig") != "s3cret" {
 			w.WriteHeader(http.StatusForbidden)
 			return
 		}
-		counted := &countingWriter{ResponseWriter: w}
 		w.Header().Set("ETag", `"1"`)
-		http.ServeContent(counted, r, "a", time.Time{}, bytes.NewReader(data))
-		mu.Lock()
-		served += counted.n
-		mu.Unlock()
+		http.ServeContent(&countingWriter{w, &served}, r, "a", time.Time{}, bytes.NewReader(data))
 	})
 	l, base := site(t, mux, Config{})
 	out, err := l.Load(t.Context(), base+"/a.arrAsset?sig=s3cret", noProgress)
@@ -135,18 +131,17 @@ func TestAssetByRanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer out.Close()
-	first := served
-	if first > len(data)*2/3 {
+	if first := int(served.Load()); first > len(data)*2/3 {
 		t.Errorf("opening an asset of %d bytes read %d", len(data), first)
 	}
 	if err := readAll(t, out.Model); err != nil {
 		t.Fatal(err)
 	}
-	if served > len(data)+blockBytes {
-		t.Errorf("%d bytes were served of an asset of %d", served, len(data))
+	if all := int(served.Load()); all > len(data)+blockBytes {
+		t.Errorf("%d bytes were served of an asset of %d", all, len(data))
 	}
-	if err := readAll(t, out.Model); err != nil || served > len(data)+blockBytes {
-		t.Errorf("the second time read again: %d bytes, %v", served, err)
+	if err := readAll(t, out.Model); err != nil || int(served.Load()) > len(data)+blockBytes {
+		t.Errorf("the second time read again: %d bytes, %v", served.Load(), err)
 	}
 	wantCode(t, l, base+"/a.arrAsset?sig=wrong", arr.CodeBadRequest)
 	wantCode(t, l, base+"/missing.arrAsset", arr.CodeNotFound)
@@ -157,11 +152,11 @@ func TestAssetByRanges(t *testing.T) {
 
 type countingWriter struct {
 	http.ResponseWriter
-	n int
+	n *atomic.Int64
 }
 
 func (w *countingWriter) Write(b []byte) (int, error) {
-	w.n += len(b)
+	w.n.Add(int64(len(b)))
 	return w.ResponseWriter.Write(b)
 }
 
@@ -170,18 +165,16 @@ func TestAssetFromAnyServer(t *testing.T) {
 	data := assetBytes(t, 240)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/whole.arrAsset", text(string(data)))
-	requests := 0
+	var requests, changes atomic.Int64
 	mux.HandleFunc("/flaky.arrAsset", func(w http.ResponseWriter, r *http.Request) {
-		if requests++; requests%2 == 1 {
+		if requests.Add(1)%2 == 1 {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
 		}
 		http.ServeContent(w, r, "a", time.Time{}, bytes.NewReader(data))
 	})
-	changes := 0
 	mux.HandleFunc("/changing.arrAsset", func(w http.ResponseWriter, r *http.Request) {
-		changes++
-		w.Header().Set("ETag", fmt.Sprintf(`"%d"`, changes/2))
+		w.Header().Set("ETag", fmt.Sprintf(`"%d"`, changes.Add(1)/2))
 		http.ServeContent(w, r, "a", time.Time{}, bytes.NewReader(data))
 	})
 	mux.HandleFunc("/short.arrAsset", func(w http.ResponseWriter, r *http.Request) {

@@ -1,0 +1,5 @@
+//go:build !race
+
+package importertest
+
+const raceSlowdown = 1 // see race.go
