@@ -26,6 +26,24 @@ func Linear(x float32) float32 {
 	return float32(math.Pow((float64(min(x, 1))+0.055)/1.055, 2.4))
 }
 
+// LinearTable decodes each value of an 8 bit sRGB channel.
+func LinearTable() (t [256]float32) {
+	for i := range t {
+		t[i] = Linear(float32(i) / 255)
+	}
+	return t
+}
+
+// SRGB encodes a linear value of 0..1 as an 8 bit sRGB channel, the inverse of Linear.
+func SRGB(x float64) uint8 {
+	if x <= 0.0031308 {
+		x *= 12.92
+	} else {
+		x = 1.055*math.Pow(x, 1/2.4) - 0.055
+	}
+	return uint8(max(0, min(1, x))*255 + 0.5)
+}
+
 // LinearRGB decodes an sRGB colour.
 func LinearRGB(c geom.Vec3) geom.Vec3 { return geom.Vec3{Linear(c[0]), Linear(c[1]), Linear(c[2])} }
 

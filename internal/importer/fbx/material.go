@@ -3,7 +3,6 @@ package fbx
 import (
 	"fmt"
 	"image"
-	"math"
 	"strings"
 
 	"github.com/heliograph/heliograph/internal/geom"
@@ -199,7 +198,7 @@ func (x *surfaceMaterial) phongMaps(p importer.Phong, diffuse, specular *mapped)
 	if at == nil {
 		at = specular
 	}
-	decode, encode := decodeTable(), encodeTable()
+	decode, encode := importer.LinearTable(), encodeTable()
 	factor := float32(max(0, x.props.number("DiffuseFactor", 1)))
 	shine := float32(max(0, x.props.number("SpecularFactor", 1)))
 	key += fmt.Sprint(" ", factor, " ", shine)
@@ -235,13 +234,6 @@ func (x *surfaceMaterial) phongMaps(p importer.Phong, diffuse, specular *mapped)
 	return &c, x.ref(at, packed)
 }
 
-func decodeTable() (t [256]float32) {
-	for i := range t {
-		t[i] = importer.Linear(float32(i) / 255)
-	}
-	return t
-}
-
 // encodeSteps is so many that a step is less than one sRGB byte.
 const encodeSteps = 1<<12 - 1
 
@@ -249,12 +241,7 @@ const encodeSteps = 1<<12 - 1
 func encodeTable() *[encodeSteps + 1]uint8 {
 	t := new([encodeSteps + 1]uint8)
 	for i := range t {
-		v := float64(i) / encodeSteps
-		if v <= 0.0031308 {
-			t[i] = uint8(255*12.92*v + 0.5)
-		} else {
-			t[i] = uint8(255*(1.055*math.Pow(v, 1/2.4)-0.055) + 0.5)
-		}
+		t[i] = importer.SRGB(float64(i) / encodeSteps)
 	}
 	return t
 }

@@ -280,8 +280,8 @@ func TestSpecularGlossiness(t *testing.T) {
 
 	// By texture: the left half is rough red paint, the right one polished gold.
 	gloss := image.NewNRGBA(image.Rect(0, 0, 2, 1))
-	gloss.SetNRGBA(0, 0, color.NRGBA{srgb(0.04), srgb(0.04), srgb(0.04), 0})
-	gloss.SetNRGBA(1, 0, color.NRGBA{255, srgb(0.77), srgb(0.34), 255})
+	gloss.SetNRGBA(0, 0, color.NRGBA{importer.SRGB(0.04), importer.SRGB(0.04), importer.SRGB(0.04), 0})
+	gloss.SetNRGBA(1, 0, color.NRGBA{255, importer.SRGB(0.77), importer.SRGB(0.34), 255})
 	diffuse := image.NewNRGBA(image.Rect(0, 0, 2, 1))
 	diffuse.SetNRGBA(0, 0, color.NRGBA{255, 0, 0, 255})
 	diffuse.SetNRGBA(1, 0, color.NRGBA{0, 0, 0, 128})
@@ -299,7 +299,7 @@ func TestSpecularGlossiness(t *testing.T) {
 	if c := base.NRGBAAt(0, 0); c.R < 250 || c.G > 5 || c.A != 255 {
 		t.Errorf("paint is %v", c)
 	}
-	if c := base.NRGBAAt(1, 0); c.R < 250 || math.Abs(float64(c.G)-float64(srgb(0.77))) > 3 || c.A != 128 {
+	if c := base.NRGBAAt(1, 0); c.R < 250 || math.Abs(float64(c.G)-float64(importer.SRGB(0.77))) > 3 || c.A != 128 {
 		t.Errorf("gold is %v", c)
 	}
 	if a, b := orm.NRGBAAt(0, 0), orm.NRGBAAt(1, 0); a.G != 255 || a.B > 5 || b.G != 0 || b.B < 250 {

@@ -101,7 +101,7 @@ func (l *loader) convert(g *glossy) error {
 	if apart {
 		diffuse = nil
 	}
-	linear := linearTable()
+	linear := importer.LinearTable()
 	size := gloss.Rect.Size()
 	if diffuse != nil {
 		size.X, size.Y = max(size.X, diffuse.Rect.Dx()), max(size.Y, diffuse.Rect.Dy())
@@ -122,7 +122,10 @@ func (l *loader) convert(g *glossy) error {
 			s = geom.Vec3{s[0] * linear[at.R], s[1] * linear[at.G], s[2] * linear[at.B]}
 			color, metallic := metallicRoughness(d, s)
 			to := base.Pix[base.PixOffset(x, y):]
-			to[0], to[1], to[2], to[3] = srgb(color[0]), srgb(color[1]), srgb(color[2]), byte(a*255+0.5)
+			for k, c := range color {
+				to[k] = importer.SRGB(float64(c))
+			}
+			to[3] = byte(a*255 + 0.5)
 			to = orm.Pix[orm.PixOffset(x, y):]
 			to[0], to[1], to[2], to[3] = 255, byte((1-g.glossiness*float32(at.A)/255)*255+0.5), byte(metallic*255+0.5), 255
 		}
@@ -138,23 +141,4 @@ func (l *loader) convert(g *glossy) error {
 		m.BaseColorTex, m.BaseColor = derived("base color", base), geom.Vec4{1, 1, 1, 1}
 	}
 	return nil
-}
-
-// linearTable decodes each value of an sRGB channel.
-func linearTable() (t [256]float32) {
-	for i := range t {
-		t[i] = importer.Linear(float32(i) / 255)
-	}
-	return t
-}
-
-// srgb encodes a linear value of 0..1 (IEC 61966-2-1).
-func srgb(v float32) byte {
-	x := float64(v)
-	if x <= 0.0031308 {
-		x *= 12.92
-	} else {
-		x = 1.055*math.Pow(x, 1/2.4) - 0.055
-	}
-	return byte(max(0, min(1, x))*255 + 0.5)
 }
