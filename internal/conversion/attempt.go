@@ -21,6 +21,7 @@ type attempt struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	now    atomic.Pointer[child.Progress]
+	ended  bool // guarded by q.mu
 }
 
 func newAttempt(ctx context.Context, q *Queue, rec Record) *attempt {

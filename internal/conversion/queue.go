@@ -131,7 +131,7 @@ func (q *Queue) Run(ctx context.Context) error {
 			attempts.Go(func() {
 				a.run()
 				q.mu.Lock()
-				delete(q.running, a.rec.Key)
+				a.ended = true
 				q.mu.Unlock()
 				q.Notify(a.rec.Key) // it may be to be tried again, and there is room for another
 			})
@@ -179,6 +179,10 @@ func (q *Queue) compare(ctx context.Context) error {
 	q.mu.Unlock()
 	var errs []error
 	for key := range keys {
+		q.mu.Lock()
+		a := q.running[key]
+		ended := a != nil && a.ended
+		q.mu.Unlock()
 		rec, err := q.c.Store.Get(ctx, key)
 		unknown := arr.CodeOf(err) == arr.CodeNotFound
 		if err != nil && !unknown {
@@ -189,7 +193,10 @@ func (q *Queue) compare(ctx context.Context) error {
 			continue
 		}
 		q.mu.Lock()
-		a := q.running[key]
+		if ended {
+			delete(q.running, key) // not before its record is read: else its place would go to another before its second try
+			a = nil
+		}
 		switch wanted := !unknown && !rec.Status.Terminal(); {
 		case a != nil && wanted && rec.CreatedAt.Equal(a.rec.CreatedAt):
 		case a != nil:
