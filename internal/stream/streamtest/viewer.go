@@ -239,10 +239,7 @@ func deliver[T any](v *Viewer, to chan T, x T) {
 // receive turns packets into frames, asks for what is missing, and gives up frames only for a key frame.
 func (v *Viewer) receive(t *webrtc.TrackRemote) {
 	v.ssrc.Store(uint32(t.SSRC()))
-	var depacketizer rtp.Depacketizer = &codecs.H264Packet{}
-	if strings.EqualFold(t.Codec().MimeType, "video/VP8") {
-		depacketizer = &codecs.VP8Packet{}
-	}
+	depacketizer := newDepacketizer(t)
 	waiting := map[uint16]*rtp.Packet{}
 	var next uint16
 	started := false
@@ -264,11 +261,17 @@ func (v *Viewer) receive(t *webrtc.TrackRemote) {
 			for n := next; n != p.SequenceNumber; n++ {
 				delete(waiting, n)
 			}
-			next, data = p.SequenceNumber, nil
+			next, data, depacketizer = p.SequenceNumber, nil, newDepacketizer(t) // which may hold a part of an abandoned unit
 		}
 		if p.SequenceNumber != next {
-			missing := &rtcp.TransportLayerNack{MediaSSRC: uint32(t.SSRC()), Nacks: []rtcp.NackPair{{PacketID: next}}}
-			_ = v.pc.WriteRTCP([]rtcp.Packet{missing}) // fails only when closing
+			var missing []uint16 // all of them: the first may be one that the worker no longer repairs
+			for n := next; n != p.SequenceNumber; n++ {
+				if waiting[n] == nil {
+					missing = append(missing, n)
+				}
+			}
+			nack := &rtcp.TransportLayerNack{MediaSSRC: uint32(t.SSRC()), Nacks: rtcp.NackPairsFromSequenceNumbers(missing)}
+			_ = v.pc.WriteRTCP([]rtcp.Packet{nack}) // fails only when closing
 			continue
 		}
 		for p := waiting[next]; p != nil; p = waiting[next] {
@@ -285,6 +288,13 @@ func (v *Viewer) receive(t *webrtc.TrackRemote) {
 			}
 		}
 	}
+}
+
+func newDepacketizer(t *webrtc.TrackRemote) rtp.Depacketizer {
+	if strings.EqualFold(t.Codec().MimeType, "video/VP8") {
+		return &codecs.VP8Packet{}
+	}
+	return &codecs.H264Packet{}
 }
 
 // beginsKeyFrame reports whether p is the first packet of a key frame: parameter sets for H.264 (alone or aggregated, RFC
