@@ -69,7 +69,8 @@ type hierarchy struct {
 
 	vertices uint32   // of p
 	welded   []uint32 // vertex of p -> position
-	owners   []uint32 // position -> group that uses it, plus 1, with sharedBit where others do too
+	owners   []uint32 // position -> group that uses it, with sharedBit where others do too
+	grouped  uint32   // groups made so far, stuck ones as well; what owners counts, from 1
 	spheres  []sphere // groups so far
 	errors   []float32
 	clusters uint32 // handed out so far

@@ -161,7 +161,6 @@ func (h *hierarchy) partition(ctx context.Context, l *level) ([][]uint32, error)
 	chunks := clusterChunks(cents, shares[h.levels%len(shares)], nil)
 	groupers := make([]grouper, h.threads)
 	var groups [][]uint32
-	base := uint32(len(h.spheres))
 	err := ordered(ctx, h.threads, len(chunks), func(thread, i int) [][]uint32 {
 		g := &groupers[thread]
 		g.h, g.l = h, l
@@ -173,7 +172,7 @@ func (h *hierarchy) partition(ctx context.Context, l *level) ([][]uint32, error)
 	if err != nil {
 		return nil, err
 	}
-	return groups, h.own(ctx, l, groups, base)
+	return groups, h.own(ctx, l, groups)
 }
 
 // clusterChunks sorts clusters so that neighbours are near each other, and appends runs of no more than chunkClusters to chunks.
@@ -197,9 +196,11 @@ func sortNear(cs []centroid) {
 	}
 }
 
-// own marks every position that more than one group uses, from base on.
-func (h *hierarchy) own(ctx context.Context, l *level, groups [][]uint32, base uint32) error {
+// own marks every position that more than one group of l uses.
+func (h *hierarchy) own(ctx context.Context, l *level, groups [][]uint32) error {
 	const batch = 64
+	base := h.grouped // no group of a former level has a higher number, so that its marks count for nothing here
+	h.grouped += uint32(len(groups))
 	return ordered(ctx, h.threads, (len(groups)+batch-1)/batch, func(_, i int) struct{} {
 		for g := i * batch; g < min(len(groups), (i+1)*batch); g++ {
 			mine := base + uint32(g) + 1
