@@ -153,6 +153,32 @@ func TestCracks(t *testing.T) {
 	}
 }
 
+// TestFarFromOrigin: in the coordinates of national grids, triangles stay whose corners float32 tells apart.
+func TestFarFromOrigin(t *testing.T) {
+	origin := geom.Vec3{500_000, 5_000_000, 10} // steps of 1/32 and 1/2
+	p := &scene.Primitive{Material: scene.DefaultMaterial()}
+	const n = 16
+	for y := range n + 1 {
+		for x := range n + 1 {
+			p.Positions = append(p.Positions, origin.Add(geom.Vec3{float32(x), float32(y), float32(x*y%3) / 4}))
+		}
+	}
+	for y := range uint32(n) {
+		for x := range uint32(n) {
+			a := y*(n+1) + x
+			p.Indices = append(p.Indices, a, a+1, a+n+1, a+1, a+n+2, a+n+1)
+		}
+	}
+	r := resident(t, p)
+	tris := cut(r, origin, 0)
+	if len(tris) != len(p.Indices)/3 {
+		t.Errorf("%d triangles of %d", len(tris), len(p.Indices)/3)
+	}
+	if n := openEdges(tris); n != 4*16 {
+		t.Errorf("%d open edges, want those of the border", n)
+	}
+}
+
 // unshare gives every triangle its own vertices and its face's normal.
 func unshare(p *scene.Primitive) {
 	q := *p

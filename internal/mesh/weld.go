@@ -8,24 +8,15 @@ import (
 	"github.com/heliograph/heliograph/internal/geom"
 )
 
-// weldBits is the resolution at which positions count as one, of the greatest coordinate: exporters split vertices along
-// seams, and some do so after a rounding of their own, which would leave hair cracks that could never be simplified.
+// weldBits is the resolution at which positions count as one, of the greatest coordinate or, if less, of the size: exporters
+// split vertices along seams, and some do so after a rounding of their own, which would leave hair cracks that could never be
+// simplified. Of coordinates far from the origin, such as those of national grids, all that float32 tells apart stay apart.
 const weldBits = 22
 
 // weld gives the vertices at one position one id, counted from 0 in the order of the first of each, and returns the number of ids.
 func weld(pos []geom.Vec3, threads int) (ids []uint32, n int) {
 	w := welder{pos: pos, ids: make([]uint32, len(pos)), inv: 1}
-	var most float32
-	for i := range pos {
-		for _, c := range pos[i] {
-			if c = float32(math.Abs(float64(c))); c > most && c < maxCoordinate {
-				most = c
-			}
-		}
-	}
-	if most > 0 {
-		w.inv = math.Ldexp(1, weldBits) / float64(most)
-	}
+	w.scale()
 	// Each goroutine takes the positions whose hash is its own.
 	shards := 1
 	if len(pos) > 1<<14 {
@@ -50,7 +41,36 @@ func weld(pos []geom.Vec3, threads int) (ids []uint32, n int) {
 type welder struct {
 	pos []geom.Vec3
 	ids []uint32 // of each vertex, the first one at its position
-	inv float64
+
+	origin [3]float64 // of the cells
+	inv    float64    // cells in a unit
+}
+
+// scale chooses the cells.
+func (w *welder) scale() {
+	var low, high [3]float64
+	for k := range 3 {
+		low[k], high[k] = math.Inf(1), math.Inf(-1)
+	}
+	for i := range w.pos {
+		for k, x := range w.pos[i] {
+			if x > -maxCoordinate && x < maxCoordinate {
+				low[k], high[k] = min(low[k], float64(x)), max(high[k], float64(x))
+			}
+		}
+	}
+	var most, size float64
+	for k := range 3 {
+		if low[k] <= high[k] {
+			most, size = max(most, -low[k], high[k]), max(size, high[k]-low[k])
+		}
+	}
+	if size > 0 && size < most { // the origin is outside: cells are counted from a corner, or they would be too many
+		most, w.origin = size, low
+	}
+	if most > 0 {
+		w.inv = math.Ldexp(1, weldBits) / most
+	}
 }
 
 type cell [3]int32
@@ -59,7 +79,7 @@ func (w *welder) cell(v uint32) cell {
 	var c cell
 	for k, x := range w.pos[v] {
 		if x > -maxCoordinate && x < maxCoordinate {
-			c[k] = int32(math.Floor(float64(x)*w.inv + 0.5))
+			c[k] = int32(math.Floor((float64(x)-w.origin[k])*w.inv + 0.5))
 		} else {
 			c[k] = math.MaxInt32 // never used
 		}
