@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 
 	"github.com/heliograph/heliograph/internal/asset"
 	"github.com/heliograph/heliograph/internal/converter/child"
+	"github.com/heliograph/heliograph/internal/geom"
 	"github.com/heliograph/heliograph/internal/workerbinary"
 )
 
@@ -75,16 +77,15 @@ func (c *assetInfoCmd) draw(ctx context.Context) error {
 
 // assetRows is the table for people.
 func assetRows(i asset.Info) [][]string {
-	n := func(v int) string { return thousands(int64(v)) }
 	c := i.Counts
 	rows := [][]string{{"Asset", i.Name}, {"Source", sourceText(i)}}
 	if i.Generator != "" {
 		rows = append(rows, []string{"Made by", i.Generator})
 	}
 	rows = append(rows, []string{"Conversion hash", i.ConversionHash}, []string{"Size", sizeText(i)})
-	size := i.Bounds.Size()
-	rows = append(rows, []string{"Bounds", fmt.Sprintf("%.4g x %.4g x %.4g m, from %.4g %.4g %.4g",
-		size[0], size[1], size[2], i.Bounds.Min[0], i.Bounds.Min[1], i.Bounds.Min[2])})
+	if c.Triangles+c.Points > 0 {
+		rows = append(rows, []string{"Bounds", boundsText(i.Bounds)})
+	}
 	if c.Triangles > 0 {
 		rows = append(rows, []string{"Triangles", instanced(c.Triangles, c.StoredTriangles)})
 	}
@@ -92,18 +93,19 @@ func assetRows(i asset.Info) [][]string {
 		rows = append(rows, []string{"Points", instanced(c.Points, c.StoredPoints)})
 	}
 	rows = append(rows,
-		[]string{"Geometry", fmt.Sprintf("%s meshes of %s parts, %s of them different; drawn by %s nodes",
-			n(c.Meshes), n(c.Primitives), n(c.Geometries), n(c.MeshInstances))},
-		[]string{"Detail", fmt.Sprintf("%d levels, %s clusters in %s groups", i.Levels, n(c.Clusters), n(c.Groups))},
+		[]string{"Geometry", fmt.Sprintf("%s of %s, %s of them different; drawn by %s",
+			count(c.Meshes, "mesh", "meshes"), count(c.Primitives, "part"), thousands(int64(c.Geometries)), count(c.MeshInstances, "node"))},
+		[]string{"Detail", fmt.Sprintf("%s, %s in %s",
+			count(i.Levels, "level"), count(c.Clusters, "cluster"), count(c.Groups, "group"))},
 		[]string{"Pages", pagesText(i)},
-		[]string{"Scene", fmt.Sprintf("%s nodes with %s entries of metadata, %s materials, %d variants",
-			n(c.Nodes), n(c.MetadataEntries), n(c.Materials), c.Variants)})
+		[]string{"Scene", fmt.Sprintf("%s with %s of metadata, %s, %s", count(c.Nodes, "node"),
+			count(c.MetadataEntries, "entry", "entries"), count(c.Materials, "material"), count(c.Variants, "variant"))})
 	if c.Skins+c.Animations+c.Deforming > 0 {
-		rows = append(rows, []string{"Motion", fmt.Sprintf("%d animations, %d skins, %d parts that deform",
-			c.Animations, c.Skins, c.Deforming)})
+		rows = append(rows, []string{"Motion", fmt.Sprintf("%s, %s, %s of changing shape",
+			count(c.Animations, "animation"), count(c.Skins, "skin"), count(c.Deforming, "part"))})
 	}
 	if c.CollisionMeshes > 0 {
-		rows = append(rows, []string{"Collision", n(c.CollisionMeshes) + " meshes"})
+		rows = append(rows, []string{"Collision", count(c.CollisionMeshes, "mesh", "meshes")})
 	}
 	for k, t := range i.Textures {
 		label := ""
@@ -114,8 +116,8 @@ func assetRows(i asset.Info) [][]string {
 			rows = append(rows, []string{label, fmt.Sprintf("and %d more", len(i.Textures)-k)})
 			break
 		}
-		rows = append(rows, []string{label, fmt.Sprintf("%d x %d %s, %d mips, %s  %s",
-			t.Width, t.Height, t.Format, t.Levels, child.Bytes(t.Bytes), t.Name)})
+		rows = append(rows, []string{label, fmt.Sprintf("%d x %d %s, %s, %s  %s",
+			t.Width, t.Height, t.Format, count(t.Levels, "mip"), child.Bytes(t.Bytes), t.Name)})
 	}
 	for k, w := range i.Warnings {
 		label := ""
@@ -125,6 +127,20 @@ func assetRows(i asset.Info) [][]string {
 		rows = append(rows, []string{label, w})
 	}
 	return rows
+}
+
+// boundsText says where the model is. What is nothing beside the size is shown as zero: an asset's grid rounds zero, too.
+func boundsText(b geom.AABB) string {
+	size := b.Size()
+	least := max(size[0], size[1], size[2]) * 1e-6
+	text := func(v float32) string {
+		if v > -least && v < least {
+			v = 0
+		}
+		return strconv.FormatFloat(float64(v), 'g', 4, 32)
+	}
+	return fmt.Sprintf("%s x %s x %s m, from %s %s %s",
+		text(size[0]), text(size[1]), text(size[2]), text(b.Min[0]), text(b.Min[1]), text(b.Min[2]))
 }
 
 // mostTextures is how many textures the table lists.
@@ -198,6 +214,6 @@ func (c *assetVerifyCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.stdout, "%s is sound: %s, %d pages.\n", c.File, child.Bytes(info.Size()), len(f.Pages()))
+	_, err = fmt.Fprintf(a.stdout, "%s is sound: %s, %s.\n", c.File, child.Bytes(info.Size()), count(len(f.Pages()), "page"))
 	return err
 }

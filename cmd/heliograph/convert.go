@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"math"
 	"os"
@@ -14,11 +13,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/heliograph/heliograph/internal/arr"
 	"github.com/heliograph/heliograph/internal/converter/child"
 )
 
 type convertCmd struct {
-	File string `arg:"" help:"The model: glTF, GLB, FBX, OBJ, STL, PLY, XYZ, E57, LAS or LAZ. All that lies in its folder may be read."`
+	File string `arg:"" help:"The model: glTF, GLB, FBX, OBJ, STL, PLY, E57, LAS, LAZ or XYZ. All in its folder may be read."`
 
 	Output    string `short:"o" default:"." placeholder:"DIR" help:"Directory for the outputs, made if need be; by default the present one."`
 	Name      string `placeholder:"NAME" help:"Name of the outputs, without extension; by default the model's."`
@@ -81,7 +81,7 @@ func (b *byteSize) UnmarshalText(text []byte) error {
 func (c *convertCmd) Run(ctx context.Context, a *app) error {
 	job, err := c.job()
 	if err != nil {
-		return err
+		return plain(err)
 	}
 	config := child.Config{Binary: c.WorkerBinary}
 	if c.Verbose {
@@ -95,9 +95,17 @@ func (c *convertCmd) Run(ctx context.Context, a *app) error {
 	case errors.Is(err, context.Canceled):
 		return errors.New("interrupted; nothing was written")
 	case err != nil:
-		return err
+		return plain(err)
 	}
 	return c.print(a, job, result)
+}
+
+// plain is an error without the code that clients of a service go by.
+func plain(err error) error {
+	if e := (*arr.Error)(nil); errors.As(err, &e) {
+		return errors.New(e.Message)
+	}
+	return err
 }
 
 func (c *convertCmd) job() (child.Job, error) {
@@ -105,12 +113,7 @@ func (c *convertCmd) job() (child.Job, error) {
 	if err != nil {
 		return child.Job{}, err
 	}
-	switch info, err := os.Stat(file); {
-	case errors.Is(err, fs.ErrNotExist):
-		return child.Job{}, fmt.Errorf("there is no file %s", c.File)
-	case err != nil:
-		return child.Job{}, err
-	case info.IsDir():
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
 		return child.Job{}, fmt.Errorf("%s is a directory; give the model in it", c.File)
 	}
 	job := child.Job{
@@ -171,7 +174,7 @@ func (c *convertCmd) print(a *app, job child.Job, r child.Result) error {
 		return err
 	}
 	_, err = fmt.Fprintf(a.stdout, "\nLook at it, in a session of a service that may read the file:\n\n"+
-		"    heliograph session load SESSION %s\n", path)
+		"    heliograph session load SESSION %s\n", shellWord(path))
 	return err
 }
 
@@ -188,9 +191,9 @@ func summary(path string, r child.Result) [][]string {
 	if s.Primitives != s.Triangles+s.Points {
 		rows = append(rows, []string{"In the scene", thousands(s.Primitives) + ", by instances"})
 	}
-	rows = append(rows, []string{"Parts", fmt.Sprintf("%s nodes, %s materials, %s textures",
-		thousands(int64(s.Nodes)), thousands(int64(s.Materials)), thousands(int64(s.Textures)))})
-	if n := s.Triangles + s.Points; n > 0 {
+	rows = append(rows, []string{"Parts", fmt.Sprintf("%s, %s, %s",
+		count(s.Nodes, "node"), count(s.Materials, "material"), count(s.Textures, "texture"))})
+	if n := s.Triangles + s.Points; n > 0 && s.Geometry > 0 {
 		rows = append(rows, []string{"Geometry", fmt.Sprintf("%s, %.1f bytes for each triangle or point",
 			child.Bytes(s.Geometry), float64(s.Geometry)/float64(n))})
 	}

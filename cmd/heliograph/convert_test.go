@@ -49,3 +49,19 @@ func TestConversionBar(t *testing.T) {
 	}
 	newConversionBar(nil, false).show(child.Progress{})
 }
+
+func TestShellWord(t *testing.T) {
+	for s, want := range map[string]string{
+		"/a/b-c_1.glb": "/a/b-c_1.glb", "größe.glb": "größe.glb", "": "''", "a b": "'a b'", "it's": `'it'\''s'`, "$(x)": "'$(x)'",
+	} {
+		if got := shellWord(s); got != want {
+			t.Errorf("%q is %s, want %s", s, got, want)
+		}
+	}
+}
+
+func TestCount(t *testing.T) {
+	if got := count(1, "mesh", "meshes") + ", " + count(0, "mesh", "meshes") + ", " + count(1234, "part"); got != "1 mesh, 0 meshes, 1,234 parts" {
+		t.Error(got)
+	}
+}

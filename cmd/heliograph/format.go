@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/heliograph/heliograph/client"
 	"github.com/heliograph/heliograph/internal/obs"
@@ -72,6 +73,29 @@ func thousands(n int64) string {
 		s = s[:i] + "," + s[i:]
 	}
 	return s
+}
+
+// count is a number of things; without a plural of its own, it is the singular and an s.
+func count(n int, thing string, plural ...string) string {
+	switch {
+	case n == 1:
+	case len(plural) > 0:
+		thing = plural[0]
+	default:
+		thing += "s"
+	}
+	return thousands(int64(n)) + " " + thing
+}
+
+// shellWord is s as one word of a POSIX shell.
+func shellWord(s string) string {
+	special := func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/._-+,:@%=", r)
+	}
+	if s != "" && !strings.ContainsFunc(s, special) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // progress is a bar that redraws itself on a terminal, and a line per stage elsewhere.

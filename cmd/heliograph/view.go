@@ -28,6 +28,7 @@ func (loadCmd) Help() string {
 (serve --dev --models DIR). URLs must be of a host in worker.modelHosts.
 
     heliograph session load demo builtin://engine
+    heliograph session load demo ./models/engine.arrAsset
     heliograph session load demo ./models/helmet.glb
 ` + connectionHelp
 }

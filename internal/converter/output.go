@@ -62,6 +62,9 @@ func (c *conversion) write(ctx context.Context, m *scene.Model) (err error) {
 	}
 	c.outputs = append(c.outputs, name)
 	c.summary.AssetBytes, c.summary.Geometry, c.summary.Hash = made.Bytes, made.PageBytes, made.ConversionHash
+	if made.Triangles+made.Points == 0 {
+		c.warn(child.CodeNothing, "The asset shows nothing", detail("message", "The model has no triangle with an area, and no point."))
+	}
 	c.info.OutputInfo = &child.OutputInfo{ToolVersion: obs.Version(), Hash: made.ConversionHash}
 	return nil
 }

@@ -19,7 +19,10 @@ type Quat [4]float32
 type Mat4 [16]float32
 
 // AABB is an axis-aligned box; it is empty while Min > Max on any axis.
-type AABB struct{ Min, Max Vec3 }
+type AABB struct {
+	Min Vec3 `json:"min"`
+	Max Vec3 `json:"max"`
+}
 
 // Identity is the unit matrix.
 func Identity() Mat4 { return Mat4{0: 1, 5: 1, 10: 1, 15: 1} }

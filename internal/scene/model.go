@@ -38,16 +38,19 @@ type Model struct {
 }
 
 // MissingTexture is a texture that a material names and that is not beside the model. Warnings has a sentence on it too.
-type MissingTexture struct{ Texture, Material string }
+type MissingTexture struct {
+	Texture  string `json:"texture"`
+	Material string `json:"material"`
+}
 
 // SourceInfo is what an importer tells of the file that a model came from, for info.json.
 type SourceInfo struct {
-	Format        string // "glTF 2.0", "FBX binary", "LAS"
-	FormatVersion string // "2.0", "7400", "1.4"; "" = none
-	Generator     string // the program that wrote the file; "" = unknown
+	Format        string `json:"format"`        // "glTF 2.0", "FBX binary", "LAS"
+	FormatVersion string `json:"formatVersion"` // "2.0", "7400", "1.4"; "" = none
+	Generator     string `json:"generator"`     // the program that wrote the file; "" = unknown
 
 	// GammaSpaceColors says that the format keeps colours in sRGB by convention; importers return them linear all the same.
-	GammaSpaceColors bool
+	GammaSpaceColors bool `json:"gammaSpaceColors"`
 }
 
 // Node is one entity of a model's hierarchy.

@@ -27,6 +27,7 @@ const (
 	CodeDeprecated    = "9102"
 	CodeMaterialLimit = "9103"
 	CodeCollapsed     = "9104" // sceneGraphMode none took something that a single object cannot have
+	CodeNothing       = "9105" // the asset shows nothing
 )
 
 // Note is a warning or an error of a conversion, as result.json has it.
