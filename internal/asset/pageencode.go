@@ -3,8 +3,7 @@ package asset
 import (
 	"crypto/sha256"
 	"math"
-
-	"github.com/klauspost/compress/zstd"
+	"slices"
 
 	"github.com/heliograph/heliograph/internal/geom"
 	"github.com/heliograph/heliograph/internal/mesh"
@@ -28,7 +27,7 @@ type encodedPage struct {
 
 // pageEncoder encodes pages; it is the memory for that.
 type pageEncoder struct {
-	zstd     *zstd.Encoder
+	huffman  huffman
 	tris     triangleEncoder
 	raw      []byte
 	bases    [7][]uint32
@@ -141,11 +140,14 @@ func (e *pageEncoder) assemble(l layout) {
 	e.raw = append(e.raw, e.tris.codes...)
 	e.cut()
 	e.raw = append(e.raw, e.tris.escapes...)
-	for _, c := range columns {
-		for p := range planesOf(c) {
+	for i, c := range columns {
+		for p := range e.raw[4+i] {
 			e.cut()
-			for _, v := range c {
-				e.raw = append(e.raw, byte(v>>(8*p)))
+			at := len(e.raw)
+			e.raw = slices.Grow(e.raw, len(c))[:at+len(c)]
+			plane := e.raw[at:]
+			for k, v := range c[:len(plane)] {
+				plane[k] = byte(v >> (8 * p))
 			}
 		}
 	}
@@ -167,7 +169,7 @@ func (e *pageEncoder) compress() []byte {
 	stored := make([]byte, 0, len(e.raw))
 	for i, at := range e.cuts[1:] {
 		if at > e.cuts[i] {
-			stored = e.zstd.EncodeAll(e.raw[e.cuts[i]:at], stored)
+			stored = e.huffman.frame(stored, e.raw[e.cuts[i]:at])
 		}
 	}
 	if stored = pad(stored, len(e.raw)); len(stored) >= len(e.raw) {

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/heliograph/heliograph/internal/geom"
@@ -73,12 +72,7 @@ func (w *writer) geometry(ctx context.Context) error {
 
 // encode runs one encoder.
 func (p *pager) encode(ctx context.Context) error {
-	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = z.Close() }()
-	e := pageEncoder{zstd: z}
+	var e pageEncoder
 	for j := range p.work {
 		if ctx.Err() != nil {
 			return ctx.Err()

@@ -1,6 +1,10 @@
 package asset
 
-import "github.com/heliograph/heliograph/internal/mesh"
+import (
+	"math/bits"
+
+	"github.com/heliograph/heliograph/internal/mesh"
+)
 
 // Triangles of a cluster are coded as a walk over its surface: each shares an edge with one of the last few where it can, and
 // vertices are numbered by their first use, so that most triangles are one byte of few values. The idea is that of
@@ -46,9 +50,10 @@ type triangleEncoder struct {
 	h        history
 	rename   [256]int16 // vertex as given -> as coded, -1 = not seen
 	order    []uint8    // vertices as given, in coded order
-	heads    [512]int16 // hash of directed edges -> place in links
-	links    [3 * mesh.MaxTriangles]int16
+	heads    [512]int16 // hash of directed edges -> place in links, which is 4 times the triangle plus the corner at its start
+	links    [4 * mesh.MaxTriangles]int16
 	emitted  [mesh.MaxTriangles]bool
+	open     uint16 // the entries of h.edges that may have a triangle not coded yet; what is closed stays so
 	vertices int
 }
 
@@ -57,9 +62,15 @@ func edgeHash(a, b uint8) uint32 { return (uint32(a)*31 + uint32(b)*97) & 511 }
 // corner is corner k of a packed triangle.
 func corner(t uint32, k int) uint8 { return uint8(t >> (8 * k)) }
 
+// turned are the corners of a packed triangle from corner k on.
+func turned(t uint32, k int) (a, b, c uint8) {
+	w := (uint64(t) | uint64(t)<<24) >> (8 * k)
+	return uint8(w), uint8(w >> 8), uint8(w >> 16)
+}
+
 // encode appends a cluster's triangles and returns the order into which they bring its vertices.
 func (e *triangleEncoder) encode(tris []uint32, vertices int) (order []uint8) {
-	e.h = history{}
+	e.h, e.open = history{}, 0
 	e.order, e.vertices = e.order[:0], vertices
 	for i := range e.rename {
 		e.rename[i] = -1
@@ -70,9 +81,10 @@ func (e *triangleEncoder) encode(tris []uint32, vertices int) (order []uint8) {
 	clear(e.emitted[:])
 	for i := len(tris) - 1; i >= 0; i-- { // backwards, so that chains are in order
 		for k := range 3 {
-			head := &e.heads[edgeHash(corner(tris[i], k), corner(tris[i], (k+1)%3))]
-			e.links[3*i+k] = *head
-			*head = int16(3*i + k)
+			a, b, _ := turned(tris[i], k)
+			head := &e.heads[edgeHash(a, b)]
+			e.links[4*i+k] = *head
+			*head = int16(4*i + k)
 		}
 	}
 	start := 0
@@ -95,26 +107,39 @@ func (e *triangleEncoder) encode(tris []uint32, vertices int) (order []uint8) {
 
 // neighbour codes a triangle that has one of the edges of the list, if there is any.
 func (e *triangleEncoder) neighbour(tris []uint32) bool {
-	for back := range uint8(edgeEscape) {
-		edge := e.h.edges[(e.h.edge-1-back)&15]
-		if edge[0] == edge[1] { // the initial zeros, or a triangle without area
-			continue
-		}
+	// The latest edge is the highest bit; the lowest is too far back to have a code.
+	for recent := bits.RotateLeft16(e.open, -int(e.h.edge&15)); recent > 1; {
+		back := uint8(bits.LeadingZeros16(recent))
+		recent &^= 0x8000 >> back
+		at := (e.h.edge - 1 - back) & 15
+		edge := e.h.edges[at]
 		a, b := e.order[edge[0]], e.order[edge[1]]
 		for l := e.heads[edgeHash(a, b)]; l >= 0; l = e.links[l] {
-			i, k := int(l)/3, int(l)%3
-			if e.emitted[i] || corner(tris[i], k) != a || corner(tris[i], (k+1)%3) != b {
+			i := l / 4
+			from, to, third := turned(tris[i], int(l%4))
+			if e.emitted[i] || from != a || to != b {
 				continue
 			}
 			e.emitted[i] = true
-			code, z := e.third(corner(tris[i], (k+2)%3))
+			code, z := e.third(third)
 			e.codes = append(e.codes, back<<4|code)
-			e.h.pushEdge(edge[0], z)
-			e.h.pushEdge(z, edge[1])
+			e.pushEdge(edge[0], z)
+			e.pushEdge(z, edge[1])
 			return true
 		}
+		e.open &^= 1 << at
 	}
 	return false
+}
+
+// pushEdge notes an edge; one of a triangle without area has no neighbour.
+func (e *triangleEncoder) pushEdge(a, b uint8) {
+	at := e.h.edge & 15
+	e.h.pushEdge(a, b)
+	e.open &^= 1 << at
+	if a != b {
+		e.open |= 1 << at
+	}
 }
 
 // third codes the vertex opposite to a known edge.
@@ -157,9 +182,9 @@ func (e *triangleEncoder) restart(t uint32) {
 		e.h.pushVertex(coded[k])
 	}
 	e.codes = append(e.codes, code)
-	e.h.pushEdge(coded[1], coded[0])
-	e.h.pushEdge(coded[0], coded[2])
-	e.h.pushEdge(coded[2], coded[1])
+	e.pushEdge(coded[1], coded[0])
+	e.pushEdge(coded[0], coded[2])
+	e.pushEdge(coded[2], coded[1])
 }
 
 // decodeTriangles decodes a cluster of len(dst) triangles, one code each, and returns the escapes that are left. It fails if
