@@ -324,7 +324,7 @@ func TestConvertHostileFiles(t *testing.T) {
 		}
 		job := child.Job{
 			InputDir: filepath.Dir(path), InputFile: filepath.Base(path), OutputDir: t.TempDir(),
-			Limits: child.Limits{Memory: 1 << 30, Wall: 30 * time.Second, CPU: 10 * time.Second},
+			Limits: child.Limits{Memory: 1 << 30, Wall: 5 * time.Minute, CPU: 10 * time.Second},
 		}
 		r, log, err := convert(t, t.Context(), job, nil)
 		if err != nil || r.Kind == child.KindCrash || r.Kind == child.KindResources {

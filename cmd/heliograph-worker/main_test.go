@@ -171,7 +171,7 @@ func TestRenderEndsBySignal(t *testing.T) {
 }
 
 func TestRenderEndsWhenOrphaned(t *testing.T) {
-	b := newBench(t, 200*time.Millisecond)
+	b := newBench(t, 2*time.Second)
 	exit, _ := b.start(t, t.Context())
 	b.stop()
 	if code := <-exit; code != exitOrphaned {

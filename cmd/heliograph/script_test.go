@@ -61,7 +61,7 @@ func serveDev(t *testing.T, env map[string]string, args ...string) readyfile.Inf
 			t.Logf("serve --dev printed:\n%s%s", out.String(), log.String())
 		}
 	})
-	limit := time.NewTimer(30 * time.Second)
+	limit := time.NewTimer(time.Minute)
 	defer limit.Stop()
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()

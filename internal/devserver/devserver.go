@@ -29,8 +29,8 @@ import (
 const BinDirEnv = "HELIOGRAPH_BIN_DIR"
 
 const (
-	startTimeout = 30 * time.Second
-	stopTimeout  = 20 * time.Second
+	startTimeout = time.Minute
+	stopTimeout  = time.Minute
 )
 
 // build is done once a process. The programs stay in the user's cache: no single test may remove what others run.

@@ -236,7 +236,7 @@ func (p *fakePeer) ask(t *testing.T, m *streampb.ClientMessage) *streampb.Server
 // await waits for a message that was sent to the viewer, now or earlier.
 func (p *fakePeer) await(t *testing.T, match func(*streampb.ServerMessage) bool) *streampb.ServerMessage {
 	t.Helper()
-	for deadline := time.After(10 * time.Second); ; {
+	for deadline := time.After(time.Minute); ; {
 		p.mu.Lock()
 		for _, m := range p.sent {
 			if match(m) {
@@ -256,7 +256,7 @@ func (p *fakePeer) await(t *testing.T, match func(*streampb.ServerMessage) bool)
 // awaitFrame waits for a frame.
 func (p *fakePeer) awaitFrame(t *testing.T, match func(*streampb.FrameRecord) bool) {
 	t.Helper()
-	for deadline := time.After(10 * time.Second); ; {
+	for deadline := time.After(time.Minute); ; {
 		p.mu.Lock()
 		for _, f := range p.frames {
 			if match(f) {

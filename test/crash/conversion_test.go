@@ -38,7 +38,7 @@ func create(t *testing.T, s *devserver.Server, storage, id string) {
 // converterOf waits for a process that converts, other than those.
 func converterOf(t *testing.T, s *devserver.Server, than []int) (pid int) {
 	t.Helper()
-	within(t, 30*time.Second, "a process that converts", func() bool {
+	within(t, "a process that converts", func() bool {
 		fresh := slices.DeleteFunc(s.Workers(t), func(pid int) bool { return slices.Contains(than, pid) })
 		if len(fresh) == 1 {
 			pid = fresh[0]
@@ -164,7 +164,7 @@ func TestKilledControlPlaneResumesConversions(t *testing.T) {
 		t.Fatalf("%+v, %v", before, err)
 	}
 	first.Kill()
-	within(t, 5*time.Second, "the process ended with its service", func() bool { return gone(t, first, pid) })
+	within(t, "the process ended with its service", func() bool { return gone(t, first, pid) })
 
 	second := devserver.Start(t, devserver.Options{DataDir: first.DataDir, Args: []string{"--storage", storage}})
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
@@ -195,14 +195,14 @@ func TestCancelledAndDeletedConversionsLeaveNothing(t *testing.T) {
 	if err != nil || conv.Status != client.ConversionFailed || conv.Error.Code != "ConversionCancelled" {
 		t.Errorf("%+v, %v", conv, err)
 	}
-	within(t, 5*time.Second, "the process is gone", func() bool { return gone(t, s, pid) })
+	within(t, "the process is gone", func() bool { return gone(t, s, pid) })
 
 	pid = startConverting(t, s, storage, "deleted")
 	if err := c.DeleteConversion(t.Context(), "deleted"); err != nil {
 		t.Fatal(err)
 	}
-	within(t, 5*time.Second, "the process is gone", func() bool { return gone(t, s, pid) })
-	within(t, 5*time.Second, "its files are gone", func() bool {
+	within(t, "the process is gone", func() bool { return gone(t, s, pid) })
+	within(t, "its files are gone", func() bool {
 		entries, err := os.ReadDir(filepath.Join(s.DataDir, "conversions"))
 		return err == nil && len(entries) == 1 // the log of the other
 	})

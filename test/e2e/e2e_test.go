@@ -14,7 +14,7 @@ import (
 	"github.com/heliograph/heliograph/internal/devserver"
 )
 
-const timeout = 4 * time.Minute
+const timeout = 8 * time.Minute // a busy machine takes two
 
 // TestViewer runs viewer.mjs: dashboard, create, viewer, the sample model compared with the worker's own snapshot, a
 // drag, a conversion, stop. It needs Chromium, Node and the packages of web/ (`make test-deps`). Screenshots land in out/.

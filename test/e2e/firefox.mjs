@@ -48,7 +48,7 @@ class Marionette {
         socket.once("connect", () => resolve(new Marionette(socket)));
         socket.once("error", reject);
       });
-    return until("Firefox", attempt, 60_000);
+    return until("Firefox", attempt);
   }
 
   constructor(socket) {
@@ -141,7 +141,6 @@ async function inFirefox(page, url, rest) {
   await until(
     "the model",
     async () => (await rest.status(id)).scene.triangles >= 1e6,
-    60_000,
   );
   const still = () =>
     page.evaluate(
@@ -151,7 +150,7 @@ async function inFirefox(page, url, rest) {
         stats.frame.trianglesDrawn > 0n &&
         video.videoWidth === stats.frame.width,
     );
-  await until("a still picture of the model", still, 60_000);
+  await until("a still picture of the model", still);
 
   const before = await decoded();
   assert.ok(before > 0, "no frame was decoded");
@@ -184,7 +183,7 @@ async function inFirefox(page, url, rest) {
       );
     }),
   );
-  await until("the turned model", still, 60_000);
+  await until("the turned model", still);
   await page.screenshot("firefox");
   console.log(
     `ok    Firefox: ${overlay}; ${await decoded()} frames, ${before} of them before the drag`,

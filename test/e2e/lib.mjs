@@ -19,6 +19,9 @@ const { chromium } = createRequire(join(root, "web/package.json"))(
 /** Screenshots go here; git ignores it. */
 export const out = join(import.meta.dirname, "out");
 
+/** Milliseconds that a busy machine may take for anything: it only catches hangs. */
+const patience = 60_000;
+
 const flags = [
   "--no-sandbox",
   "--disable-gpu",
@@ -49,11 +52,13 @@ export async function withBrowser(
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: findChromium(),
     headless: true,
+    timeout: patience,
     args: flags,
     viewport: { width, height },
     deviceScaleFactor: scale,
     colorScheme,
   });
+  context.setDefaultTimeout(patience);
   if (!network) await context.addInitScript(ignoreNetworkCandidates);
   const problems = [];
   const watch = (page) => {
@@ -215,8 +220,8 @@ export async function restClient(ready) {
 }
 
 /** Polls until `probe` returns something true, and returns it. */
-export async function until(what, probe, timeoutMs = 30_000) {
-  const deadline = Date.now() + timeoutMs;
+export async function until(what, probe) {
+  const deadline = Date.now() + patience;
   for (let last; ;) {
     try {
       const value = await probe();
@@ -236,7 +241,7 @@ export async function until(what, probe, timeoutMs = 30_000) {
  * Waits until the viewer's video has a picture whose view is still and converged. The numbers come once a second and look
  * back one second, so the first to come may be about the time before.
  */
-export async function settled(page, timeoutMs = 60_000) {
+export async function settled(page) {
   const still = page.evaluate(
     (ms) =>
       new Promise((resolve) => {
@@ -260,7 +265,7 @@ export async function settled(page, timeoutMs = 60_000) {
         viewer.addEventListener("stats", check);
         setTimeout(() => finish(false), ms);
       }),
-    timeoutMs,
+    patience,
   );
   if (!(await still))
     throw new Error("timed out waiting for a still, converged picture");

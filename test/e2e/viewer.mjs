@@ -76,9 +76,7 @@ await withBrowser(async (context, problems) => {
     await step("a session is created and becomes ready", async () => {
       await dashboard.getByLabel("Id", { exact: true }).fill(id);
       await dashboard.getByRole("button", { name: "Create session" }).click();
-      await dashboard
-        .locator(`[data-session="${id}"].ready`)
-        .waitFor({ timeout: 15_000 });
+      await dashboard.locator(`[data-session="${id}"].ready`).waitFor();
     });
 
     viewer = await step("the viewer connects", async () => {
@@ -102,7 +100,6 @@ await withBrowser(async (context, problems) => {
       await until(
         "the model",
         async () => (await rest.status(id)).scene.triangles >= 1e6,
-        60_000,
       );
       await settled(viewer);
       await shot(viewer, "4-viewer");
@@ -305,7 +302,7 @@ await withBrowser(async (context, problems) => {
         .getByRole("button", { name: "Convert", exact: true })
         .click();
       const row = dashboard.locator("li.ready", { hasText: "wedge.obj" });
-      await row.waitFor({ timeout: 60_000 });
+      await row.waitFor();
       await row
         .getByText(`${storage}/made/wedge.arrAsset`, { exact: true })
         .waitFor();

@@ -108,7 +108,7 @@ func boot(t *testing.T, home workerrpc.Handler) *machine {
 	m := &machine{Config{
 		Dir: filepath.Join(dir, "sessions"), Binary: self,
 		ControlAddress: "unix:" + filepath.Join(dir, "control.sock"), Hostname: "localhost", BindIP: "127.0.0.1",
-		PortMin: 49152, PortMax: 65534, RenewEvery: 50 * time.Millisecond, OrphanAfter: 5 * time.Second,
+		PortMin: 49152, PortMax: 65534, RenewEvery: 50 * time.Millisecond, OrphanAfter: time.Minute,
 	}}
 	t.Cleanup(func() {
 		left, err := scan(m.config.Dir)
@@ -214,7 +214,7 @@ func TestMemoryLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	awaitLog(t, b, spec.Key, "got it all")
-	if err := b.Stop(t.Context(), h, 20*time.Second); err != nil {
+	if err := b.Stop(t.Context(), h, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	spec = specOf("greedy")
@@ -227,7 +227,7 @@ func TestMemoryLimit(t *testing.T) {
 // awaitLog waits until the log of key contains text, and returns what follows it.
 func awaitLog(t *testing.T, b *Backend, key arr.SessionKey, text string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for {
 		log, err := b.LogTail(ctx, key, 100)
@@ -269,7 +269,7 @@ func TestGroupDiesWithWorker(t *testing.T) {
 	m.Crash(t, spec.Key, h)
 	<-events
 	grandchild := &process{state: state{PID: pid, StartTicks: ticks}}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := grandchild.wait(ctx); err != nil {
 		t.Errorf("the worker's child lives on: %v", err)
@@ -332,7 +332,7 @@ func TestFilesArePrivateAndConfigGoes(t *testing.T) {
 	if env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", s.PID)); err != nil || bytes.Contains(env, []byte("hidden")) {
 		t.Errorf("the worker sees the settings of the control plane (%v)", err)
 	}
-	if err := b.Stop(t.Context(), h, 20*time.Second); err != nil {
+	if err := b.Stop(t.Context(), h, time.Minute); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(configFile(dir)); !errors.Is(err, os.ErrNotExist) {

@@ -280,7 +280,7 @@ func TestProcessEndsWithItsParent(t *testing.T) {
 	if err != nil {
 		t.Skipf("this kernel does not list children: %v", err)
 	}
-	limit := time.NewTimer(10 * time.Second)
+	limit := time.NewTimer(time.Minute)
 	defer limit.Stop()
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()
