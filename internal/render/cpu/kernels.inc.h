@@ -137,32 +137,91 @@ static inline void small(const hg_frame *f, const batch *t, int k, uint32_t id) 
 	}
 }
 
+// project fills V with the vertices of an item, and keys with where pixel centres lie between them: each half of a key, x low and
+// y high, is even between two centres, odd on one, and held to the pixels that are drawn. It returns false if the depth so far
+// hides all of them.
+static inline int project(const hg_frame *f, const hg_item *it, int y0, int y1, corner *V, int32_t *keys) {
+	const hg_draw *d = &f->draws[it->draw];
+	const hg_cluster *c = &d->clusters[it->cluster];
+	const float *M = d->clip;
+	vi least = SPLATI(0x7fff7fff), most = SPLATI(0);
+	vf nearest = SPLAT(0);
+	for (uint32_t v = 0; v < c->vertices; v += VW) {
+		const float *p = d->positions + (size_t)((it->first_vertex + v) / 16) * 48 + v % 16;
+		vf x = loadf(p), y = loadf(p + 16), z = loadf(p + 32);
+		vf iw = 1.0f / (x * M[8] + y * M[9] + z * M[10] + M[11]);
+		vi sx = snap((x * M[0] + y * M[1] + z * M[2] + M[3]) * iw), sy = snap((x * M[4] + y * M[5] + z * M[6] + M[7]) * iw);
+		store_quads((float *)&V[v], (vf)sx, (vf)sy, iw, iw);
+		vi kx = ((sx + (HALF - 1)) >> 8) + ((sx + HALF) >> 8), ky = ((sy + (HALF - 1)) >> 8) + ((sy + HALF) >> 8);
+		vi key = mini(maxi(kx, SPLATI(0)), SPLATI(2 * f->w)) | mini(maxi(ky, SPLATI(2 * y0)), SPLATI(2 * y1)) << 16;
+		storei(keys + v, key);
+		least = min16(least, key), most = max16(most, key), nearest = maxf(iw, nearest);
+	}
+	int px0 = f->w, px1 = 0, py0 = y1, py1 = y0;
+	float z = 0;
+	for (int k = 0; k < VW; k++) {
+		int lo = least[k], hi = most[k];
+		if ((lo & 0xffff) / 2 < px0) px0 = (lo & 0xffff) / 2;
+		if ((hi & 0xffff) / 2 > px1) px1 = (hi & 0xffff) / 2;
+		if ((lo >> 16) / 2 < py0) py0 = (lo >> 16) / 2;
+		if ((hi >> 16) / 2 > py1) py1 = (hi >> 16) / 2;
+		z = max1(nearest[k], z);
+	}
+	for (int y = py0; y < y1 && y <= py1; y++)
+		for (int x = px0; x < f->w && x <= px1; x += VW) {
+			vi in = SPLATI(px1 - x) >= LANES;
+			if (bits((vi)(z > loadf(f->depth + (size_t)y * (size_t)f->stride + (size_t)x)) & in)) return 1;
+		}
+	return 0;
+}
+
+// prefetch asks for what project and candidates read: memory is far, and the clusters that a picture shows do not fit into caches.
+static inline __attribute__((always_inline)) void prefetch(const hg_frame *f, const hg_item *it) {
+	const hg_draw *d = &f->draws[it->draw];
+	const hg_cluster *c = &d->clusters[it->cluster];
+	const char *p = (const char *)(d->positions + (size_t)(it->first_vertex / 16) * 48);
+	for (uint32_t v = 0; v < c->vertices; v += 16, p += 192)
+		for (int k = 0; k < 192; k += 64) __builtin_prefetch(p + k);
+	const uint32_t *t = d->triangles + it->first_triangle;
+	for (uint32_t k = 0; k < c->triangles; k += 16) __builtin_prefetch(t + k);
+}
+
+// candidates lists the triangles whose boxes hold a pixel centre, as corners | number << 24. Most of a dense mesh's do not.
+static inline uint32_t candidates(const uint32_t *T, uint32_t n, const int32_t *keys, uint32_t *list) {
+	uint32_t found = 0;
+	for (uint32_t t = 0; t < n; t += VW) {
+		uint32_t tail[VW], left = n - t;
+		const uint32_t *src = T + t;
+		if (left < VW) { // the last cluster's list ends here
+			memset(tail, 0, sizeof tail);
+			memcpy(tail, src, left * sizeof *src);
+			src = tail;
+		}
+		vi q = loadi(src), a = gatheri(keys, q & 255), b = gatheri(keys, (q >> 8) & 255), c = gatheri(keys, (q >> 16) & 255);
+		vi lo = min16(min16(a, b), c), hi = max16(max16(a, b), c), holds = (lo ^ hi) | (lo & 0x00010001);
+		vi no = ((holds & 0xffff) == 0) | ((holds & (int32_t)0xffff0000) == 0);
+		uint32_t yes = ~bits(no) & (left < VW ? (1u << left) - 1 : ALL);
+		found += compress(list + found, (q & 0xffffff) | (LANES + (int32_t)t) << 24, yes);
+	}
+	return found;
+}
+
 void ISA(hg_raster)(const hg_frame *f, const uint32_t *items, int32_t n, int32_t y0, int32_t y1) {
 	corner V[256] __attribute__((aligned(64)));
+	int32_t keys[256];
+	uint32_t list[128 + 2 * VW];
 	for (int32_t j = 0; j < n; j++) {
 		const hg_item *it = &f->items[items[j]];
 		const hg_draw *d = &f->draws[it->draw];
 		const hg_cluster *c = &d->clusters[it->cluster];
-		const float *M = d->clip;
+		if (j + 1 < n) prefetch(f, &f->items[items[j + 1]]);
 		int two_sided = d->mat->double_sided;
-		for (uint32_t v = 0; v < c->vertices; v += VW) {
-			const float *p = d->positions + (size_t)((it->first_vertex + v) / 16) * 48 + v % 16;
-			vf x = loadf(p), y = loadf(p + 16), z = loadf(p + 32);
-			vf iw = 1.0f / (x * M[8] + y * M[9] + z * M[10] + M[11]);
-			vi sx = snap((x * M[0] + y * M[1] + z * M[2] + M[3]) * iw), sy = snap((x * M[4] + y * M[5] + z * M[6] + M[7]) * iw);
-			store_quads((float *)&V[v], (vf)sx, (vf)sy, iw, iw);
-		}
-		const uint32_t *T = d->triangles + it->first_triangle;
 		int shift1 = d->flip ? 8 : 16, shift2 = d->flip ? 16 : 8;
-		for (uint32_t t = 0; t < c->triangles; t += VW) {
-			uint32_t left = c->triangles - t;
-			uint32_t tail[VW];
-			const uint32_t *src = T + t;
-			if (left < VW) { // the last cluster's list ends here
-				memset(tail, 0, sizeof tail);
-				memcpy(tail, src, left * sizeof *src);
-				src = tail;
-			}
+		if (!project(f, it, y0, y1, V, keys)) continue;
+		uint32_t count = candidates(d->triangles + it->first_triangle, c->triangles, keys, list);
+		for (uint32_t t = 0; t < count; t += VW) {
+			uint32_t left = count - t;
+			const uint32_t *src = list + t;
 			batch s;
 			vi q = loadi(src), i0 = q & 255, i1 = (q >> shift1) & 255, i2 = (q >> shift2) & 255;
 			vi ax, ay, az, bx, by, bz, cx, cy, cz, pad;
@@ -201,28 +260,34 @@ void ISA(hg_raster)(const hg_frame *f, const uint32_t *items, int32_t n, int32_t
 				s.a[i] = a[i] * SUB, s.b[i] = b[i] * SUB;
 			}
 			// Triangles whose box holds up to 2x2 pixels are tested all at once.
-			uint32_t tiny = bits(ok & ~big & (s.px1 - s.px0 <= 1) & (s.py1 - s.py0 <= 1)), hit[4] = {0};
+			uint32_t tiny = bits(ok & ~big & (s.px1 - s.px0 <= 1) & (s.py1 - s.py0 <= 1));
 			float z[4][VW];
-			int32_t at[VW];
+			int32_t at[VW], hit[VW];
 			if (tiny) {
+				vi hits = SPLATI(0);
 				storei(at, s.py0 * f->stride + s.px0);
 				for (int i = 0; i < 4; i++) {
 					vi x = s.px0 + (i & 1), y = s.py0 + (i >> 1), in = (x <= s.px1) & (y <= s.py1);
 					vi e[3];
 					for (int n = 0; n < 3; n++) e[n] = s.e[n] + (i & 1 ? s.a[n] : SPLATI(0)) + (i >> 1 ? s.b[n] : SPLATI(0));
-					hit[i] = bits(in & ~(e[0] | e[1] | e[2])) & tiny;
+					hits |= in & (~(e[0] | e[1] | e[2]) >> 31) & 1 << i;
 					vf row = s.dy * (tof(y) - s.y0) + s.z;
 					storef(z[i], minf(maxf(s.dx * (tof(x) - s.x0) + row, s.min), s.max));
 				}
-				todo &= ~tiny | hit[0] | hit[1] | hit[2] | hit[3];
+				storei(hit, hits);
+				todo &= ~tiny | bits(hits != 0);
 			}
 			for (uint32_t m = todo; m; m &= m - 1) { // in order: of equal depths the first stays
 				int k = __builtin_ctz(m);
-				uint32_t id = items[j] << 7 | (t + (uint32_t)k);
+				uint32_t id = items[j] << 7 | src[k] >> 24;
 				if (tiny >> k & 1) {
-					for (int i = 0; i < 4; i++) {
-						size_t o = (size_t)at[k] + (i & 1 ? 1 : 0) + (i >> 1 ? (size_t)f->stride : 0);
-						if ((hit[i] >> k & 1) && z[i][k] > f->depth[o]) f->depth[o] = z[i][k], f->id[o] = id;
+					for (uint32_t h = (uint32_t)hit[k]; h; h &= h - 1) {
+						int i = __builtin_ctz(h);
+						size_t o = (size_t)(at[k] + (i & 1) + (i >> 1) * f->stride);
+						float was = f->depth[o], is = z[i][k];
+						uint32_t other = f->id[o];
+						int nearer = is > was;
+						f->depth[o] = nearer ? is : was, f->id[o] = nearer ? id : other;
 					}
 					continue;
 				}
@@ -738,6 +803,37 @@ static inline vi paint_opaque(const hg_frame *f, painter *p, vi id, vf fx, float
 
 enum { MAX_WIDTH = 8192, ALIKE = 16 };
 
+// ask_triangles and ask_vertices ask for what locate reads of the triangles in id, the second once the first has come: where
+// triangles are as small as pixels, most of the time that shading takes would be waiting for memory.
+static inline __attribute__((always_inline)) void ask_triangles(const hg_frame *f, vi id) {
+	uint32_t ids[VW], last = (uint32_t)-1;
+	spill(ids, id);
+	for (int k = 0; k < VW; k++) {
+		if (ids[k] == last || ids[k] == (uint32_t)-1) continue;
+		last = ids[k];
+		const hg_item *it = &f->items[last >> 7];
+		__builtin_prefetch(f->draws[it->draw].triangles + it->first_triangle + (last & 127));
+	}
+}
+
+static inline __attribute__((always_inline)) void ask_vertices(const hg_frame *f, vi id) {
+	uint32_t ids[VW], last = (uint32_t)-1;
+	spill(ids, id);
+	for (int k = 0; k < VW; k++) {
+		if (ids[k] == last || ids[k] == (uint32_t)-1) continue;
+		last = ids[k];
+		const hg_item *it = &f->items[last >> 7];
+		const hg_draw *d = &f->draws[it->draw];
+		if (d->points) continue;
+		uint32_t q = d->triangles[it->first_triangle + (last & 127)];
+		for (int i = 0; i < 24; i += 8) {
+			size_t word = ((size_t)it->first_vertex + ((q >> i) & 255)) * 4;
+			__builtin_prefetch(d->surface + word);
+			if (d->detail) __builtin_prefetch(d->detail + word);
+		}
+	}
+}
+
 // paint_half shades even pixels, and odd ones where their neighbours disagree; see interpolates in shade.go.
 static void paint_half(const hg_frame *f, painter *p, vi empty, int y) {
 	const uint32_t *ids = f->id + (size_t)y * (size_t)f->stride;
@@ -750,6 +846,15 @@ static void paint_half(const hg_frame *f, painter *p, vi empty, int y) {
 		vi id, odd, at = LANES * 2 + x;
 		pair(ids + x, LANES * 2, &id, &odd);
 		id |= at >= f->w;
+		vi soon, later;
+		if (x + 4 * VW < f->w) {
+			pair(ids + x + 2 * VW, LANES * 2, &soon, &odd);
+			ask_vertices(f, soon);
+		}
+		if (x + 6 * VW < f->w) {
+			pair(ids + x + 4 * VW, LANES * 2, &later, &odd);
+			ask_triangles(f, later);
+		}
 		storei(even + x / 2, bits(id != -1) ? paint_opaque(f, p, id, tof(at) + 0.5f, fy) : empty);
 	}
 	storei(even + (f->w + 1) / 2, SPLATI(0));
@@ -775,6 +880,8 @@ static void paint_half(const hg_frame *f, painter *p, vi empty, int y) {
 		store_pairs(row + x, l, px);
 	}
 	for (int i = 0; i < n; i += VW) {
+		if (i + 2 * VW <= n) ask_vertices(f, gatheri(ids, loadi(todo + i + VW)));
+		if (i + 3 * VW <= n) ask_triangles(f, gatheri(ids, loadi(todo + i + 2 * VW)));
 		vi at = loadi(todo + i), rest = LANES < n - i;
 		at &= rest;
 		vi px = paint_opaque(f, p, gatheri(ids, at) | ~rest, tof(at) + 0.5f, fy);

@@ -57,6 +57,16 @@ static inline vi maxi(vi a, vi b) { return (vi)_mm256_max_epi32((__m256i)a, (__m
 // minps and maxps return the second operand when either is NaN, as minf and maxf do.
 static inline vf minf(vf a, vf b) { return (vf)_mm256_min_ps((__m256)a, (__m256)b); }
 static inline vf maxf(vf a, vf b) { return (vf)_mm256_max_ps((__m256)a, (__m256)b); }
+// min16 and max16 compare halves of words, signed.
+static inline vi min16(vi a, vi b) { return (vi)_mm256_min_epi16((__m256i)a, (__m256i)b); }
+static inline vi max16(vi a, vi b) { return (vi)_mm256_max_epi16((__m256i)a, (__m256i)b); }
+// compress writes the lanes that are set in m one after the other, and anything in the rest of VW words; it returns how many.
+static inline uint32_t compress(uint32_t *p, vi v, uint32_t m) {
+	uint32_t w[8], n = 0;
+	spill(w, v);
+	for (int k = 0; k < 8; k++) p[n] = w[k], n += m >> k & 1;
+	return n;
+}
 // store_pairs writes a0 b0 a1 b1 ...
 static inline void store_pairs(uint32_t *p, vi a, vi b) {
 	__m256i lo = _mm256_unpacklo_epi32((__m256i)a, (__m256i)b), hi = _mm256_unpackhi_epi32((__m256i)a, (__m256i)b);

@@ -6,6 +6,11 @@ typedef int32_t vi __attribute__((vector_size(64)));
 #define LANES ((vi){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15})
 
 static inline vi gatheri(const void *p, vi i) { return (vi)_mm512_i32gather_epi32((__m512i)i, p, 4); }
+// spill moves lanes to memory, where scalar loads fetch them faster than they can be extracted.
+static inline void spill(uint32_t n[16], vi i) {
+	memcpy(n, &i, sizeof i);
+	__asm__("" : "+m"(*(uint32_t(*)[16])n));
+}
 // a = words[i], b = words[i+1]: one 64-bit load a lane.
 static inline void pair(const void *p, vi i, vi *a, vi *b) {
 	const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
@@ -18,8 +23,7 @@ static inline void pair(const void *p, vi i, vi *a, vi *b) {
 static inline void quad(const void *p, vi i, vi *a, vi *b, vi *c, vi *d) {
 	const float *w = (const float *)p;
 	uint32_t n[16];
-	memcpy(n, &i, sizeof n);
-	__asm__("" : "+m"(n)); // scalar loads fetch lanes faster than they can be extracted
+	spill(n, i);
 	__m512 r[4];
 	for (int k = 0; k < 4; k++) {
 		r[k] = _mm512_castps128_ps512(_mm_loadu_ps(w + n[k]));
@@ -59,6 +63,14 @@ static inline vi maxi(vi a, vi b) { return (vi)_mm512_max_epi32((__m512i)a, (__m
 // minps and maxps return the second operand when either is NaN, as minf and maxf do.
 static inline vf minf(vf a, vf b) { return (vf)_mm512_min_ps((__m512)a, (__m512)b); }
 static inline vf maxf(vf a, vf b) { return (vf)_mm512_max_ps((__m512)a, (__m512)b); }
+// min16 and max16 compare halves of words, signed.
+static inline vi min16(vi a, vi b) { return (vi)_mm512_min_epi16((__m512i)a, (__m512i)b); }
+static inline vi max16(vi a, vi b) { return (vi)_mm512_max_epi16((__m512i)a, (__m512i)b); }
+// compress writes the lanes that are set in m one after the other, and anything in the rest of VW words; it returns how many.
+static inline uint32_t compress(uint32_t *p, vi v, uint32_t m) {
+	_mm512_mask_compressstoreu_epi32(p, (__mmask16)m, (__m512i)v);
+	return (uint32_t)__builtin_popcount(m);
+}
 // store_pairs writes a0 b0 a1 b1 ...
 static inline void store_pairs(uint32_t *p, vi a, vi b) {
 	const __m512i lo = _mm512_set_epi32(23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
