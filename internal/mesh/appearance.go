@@ -7,10 +7,11 @@ import (
 	"github.com/heliograph/heliograph/internal/scene"
 )
 
-// appearance compares attributes of a primitive's vertices. Errors are displacements, in the units of extents and uvScale.
+// appearance compares attributes of a primitive's vertices. Errors are squares of displacements, in the units of
+// areas.
 type appearance struct {
 	prim    *scene.Primitive
-	uvScale [2]float32 // length on the surface of a unit of UV0 and UV1
+	uvScale [2]float32 // area on the surface of a unit square of UV0 and UV1
 }
 
 // look is what a point of a surface looks like, and the size of the surface that it stands for.
@@ -19,7 +20,7 @@ type look struct {
 	normal vec
 	uv     [2]geom.Vec2
 	color  geom.Vec4
-	extent float32
+	area   float32
 }
 
 // sample is a point of a finer surface that a coarser one is compared with.
@@ -31,8 +32,8 @@ type sample struct {
 }
 
 // at is the look of vertex v.
-func (a *appearance) at(v uint32, extent float32) look {
-	l := look{a: a, extent: extent}
+func (a *appearance) at(v uint32, area float32) look {
+	l := look{a: a, area: area}
 	if a.prim.Normals != nil {
 		l.normal = vecOf(a.prim.Normals[v])
 	}
@@ -58,7 +59,7 @@ func (l *look) error(x, y, z uint32, bary vec) float32 {
 			n = n.mul(1 / sqrt32(d))
 		}
 		d := n.sub(l.normal)
-		e = normalError * l.extent * sqrt32(d.dot(d))
+		e = normalError * normalError * l.area * d.dot(d)
 	}
 	if p.UV0 != nil {
 		e = max(e, l.slide(0, p.UV0, x, y, z, bary))
@@ -72,10 +73,10 @@ func (l *look) error(x, y, z uint32, bary vec) float32 {
 			d := p.Colors[x][k]*bary.x + p.Colors[y][k]*bary.y + p.Colors[z][k]*bary.z - c
 			most = max(most, d, -d)
 		}
-		e = max(e, colorError*l.extent*most)
+		e = max(e, colorError*colorError*l.area*most*most)
 	}
 	if !(e < far) {
-		return l.extent // weights of a needle
+		return l.area // weights of a needle
 	}
 	return e
 }
@@ -84,9 +85,9 @@ func (l *look) error(x, y, z uint32, bary vec) float32 {
 func (l *look) slide(set int, uv []geom.Vec2, x, y, z uint32, bary vec) float32 {
 	u := uv[x][0]*bary.x + uv[y][0]*bary.y + uv[z][0]*bary.z - l.uv[set][0]
 	v := uv[x][1]*bary.x + uv[y][1]*bary.y + uv[z][1]*bary.z - l.uv[set][1]
-	d := uvError * l.a.uvScale[set] * sqrt32(u*u+v*v)
-	if !(d < l.extent) { // also where it is not a number
-		return l.extent
+	d := uvError * uvError * l.a.uvScale[set] * (u*u + v*v)
+	if !(d < l.area) { // also where it is not a number
+		return l.area
 	}
 	return d
 }

@@ -7,22 +7,22 @@ func (s *simplifier) evaluate(v, w uint32) (cost float32, ok bool) {
 	pv, pw := s.pos[v], s.pos[w]
 	u := pv.sub(pw)
 	vanish := 0
-	for c := s.head[v]; c != none; c = s.next[c] {
-		tri := &s.tris[c/3]
-		if tri[0] == none {
-			continue
+	m := s.move(uint32(s.corners[s.head[v]].vertex))
+	for c := s.head[v]; c != end; {
+		k := &s.corners[c]
+		a, b, here := uint32(k.a), uint32(k.b), c
+		c = k.next
+		if uint32(k.vertex) != m.from {
+			m = s.move(uint32(k.vertex))
 		}
-		k := c % 3
-		ya, yb := tri[after[k]], tri[before[k]]
-		a, b := s.at[ya], s.at[yb]
-		m := s.move(tri[k])
 		if a == w || b == w {
 			vanish++
 			if m.to == none {
-				m.to = ya
+				to := after[here%3]
 				if b == w {
-					m.to = yb
+					to = before[here%3]
 				}
+				m.to = s.tris[here/3][to]
 			}
 			continue
 		}
@@ -41,18 +41,18 @@ func (s *simplifier) evaluate(v, w uint32) (cost float32, ok bool) {
 		}
 		h := n.dot(u)
 		if d2 := h * h / n2; d2 < m.d2 {
-			m.d2, m.bary, m.near = d2, vec{d / n2, wa / n2, wb / n2}, [2]uint32{ya, yb}
+			m.d2, m.bary, m.near = d2, vec{d / n2, wa / n2, wb / n2}, s.others(here)
 		}
 	}
 	if vanish == s.live {
 		return 0, false
 	}
-	extent := s.extent()
-	cost = s.planes(v, w)
+	area := s.area()
+	cost = s.planes(&s.quadrics[v], w)
 	for i := range s.moved {
 		m := &s.moved[i]
 		if m.to == none {
-			if m.to = s.closestWedge(m.from, w, extent); m.to == none {
+			if m.to = s.closestWedge(m.from, w, area); m.to == none {
 				return 0, false // all of w's triangles have vanished
 			}
 		}
@@ -61,8 +61,8 @@ func (s *simplifier) evaluate(v, w uint32) (cost float32, ok bool) {
 				return 0, false // not measurable: nothing finite is near
 			}
 		}
-		l := s.look.at(m.from, extent)
-		cost = max(cost, sqrt32(m.d2), l.error(m.to, m.near[0], m.near[1], m.bary))
+		l := s.look.at(m.from, area)
+		cost = max(cost, m.d2, l.error(m.to, m.near[0], m.near[1], m.bary))
 	}
 	return cost, true
 }
@@ -70,31 +70,38 @@ func (s *simplifier) evaluate(v, w uint32) (cost float32, ok bool) {
 // clampedFoot finds the point nearest to v on what becomes of the triangles of m: new ones, and edges for those that vanish.
 func (s *simplifier) clampedFoot(m *wedgeMove, v, w uint32) {
 	pv, pw := s.pos[v], s.pos[w]
-	for c := s.head[v]; c != none; c = s.next[c] {
-		tri := &s.tris[c/3]
-		if tri[0] == none || tri[c%3] != m.from {
+	for c := s.head[v]; c != end; {
+		k := &s.corners[c]
+		a, b, here := uint32(k.a), uint32(k.b), c
+		c = k.next
+		if uint32(k.vertex) != m.from {
 			continue
 		}
-		ya, yb := tri[after[c%3]], tri[before[c%3]]
-		if s.at[ya] == w {
-			ya = yb
-		} else if s.at[yb] == w {
-			yb = ya
+		near := s.others(here)
+		if a == w {
+			a, near[0] = b, near[1]
+		} else if b == w {
+			b, near[1] = a, near[0]
 		}
-		if d2, bary := nearestPoint(pv, pw, s.pos[s.at[ya]], s.pos[s.at[yb]]); d2 < m.d2 {
-			m.d2, m.bary, m.near = d2, bary, [2]uint32{ya, yb}
+		if d2, bary := nearestPoint(pv, pw, s.pos[a], s.pos[b]); d2 < m.d2 {
+			m.d2, m.bary, m.near = d2, bary, near
 		}
 	}
 }
 
-// extent is the radius of the star that the vertices in moved stand for: a third of a star of six equal triangles is nearly
-// the square of an edge.
-func (s *simplifier) extent() float32 {
-	var area float32
+// others are the vertices after and before corner c in its triangle.
+func (s *simplifier) others(c uint16) [2]uint32 {
+	tri := &s.tris[c/3]
+	return [2]uint32{tri[after[c%3]], tri[before[c%3]]}
+}
+
+// area is the surface that the vertices in moved stand for: a third of a star of six equal triangles is nearly the square of
+// an edge.
+func (s *simplifier) area() (area float32) {
 	for i := range s.moved {
 		area += s.weight[s.moved[i].from]
 	}
-	return sqrt32(area)
+	return area
 }
 
 // move returns the entry of vertex x in moved.
@@ -109,15 +116,14 @@ func (s *simplifier) move(x uint32) *wedgeMove {
 }
 
 // closestWedge is the vertex at position w that looks most like x.
-func (s *simplifier) closestWedge(x, w uint32, extent float32) uint32 {
+func (s *simplifier) closestWedge(x, w uint32, area float32) uint32 {
 	best, least := none, far
-	look := s.look.at(x, extent)
-	for c := s.head[w]; c != none; c = s.next[c] {
-		tri := &s.tris[c/3]
-		if tri[0] == none || tri[c%3] == best {
+	look := s.look.at(x, area)
+	for c := s.head[w]; c != end; c = s.corners[c].next {
+		y := uint32(s.corners[c].vertex)
+		if y == best {
 			continue
 		}
-		y := tri[c%3]
 		if e := look.error(y, y, y, vec{x: 1}); best == none || e < least || e == least && y < best {
 			best, least = y, e
 		}
@@ -127,63 +133,49 @@ func (s *simplifier) closestWedge(x, w uint32, extent float32) uint32 {
 
 // collapse does what evaluate looked at.
 func (s *simplifier) collapse(v, w uint32) {
-	extent := s.extent()
+	area := s.area()
 	for i := range s.moved {
 		m := &s.moved[i]
 		s.spread(m)
 		near := [3]uint32{m.to, m.near[0], m.near[1]}[greatest(m.bary)]
-		s.remember(m.from, s.at[near], extent)
+		s.remember(m.from, s.at[near], area)
 	}
-	for c := s.head[v]; c != none; c = s.next[c] {
-		tri := &s.tris[c/3]
-		if tri[0] == none {
-			continue
-		}
-		if s.at[tri[after[c%3]]] == w || s.at[tri[before[c%3]]] == w {
-			tri[0] = none
+	m := &s.moved[0]
+	for c := s.head[v]; c != end; {
+		k, here := &s.corners[c], c
+		c = k.next
+		t, i := here/3, here%3
+		a, b := 3*t+uint16(after[i]), 3*t+uint16(before[i])
+		if uint32(k.a) == w || uint32(k.b) == w {
+			s.unlink(k.a, a)
+			s.unlink(k.b, b)
+			s.tris[t][0] = none
 			s.live--
 			continue
 		}
-		tri[c%3] = s.move(tri[c%3]).to
+		if uint32(k.vertex) != m.from {
+			m = s.move(uint32(k.vertex))
+		}
+		s.tris[t][i], k.vertex = m.to, uint16(m.to)
+		s.corners[a].b, s.corners[b].a = uint16(w), uint16(w)
+		k.next, s.head[w] = s.head[w], here
 	}
+	s.head[v], s.queued[v], s.into[v], s.grown[w] = end, 0, w, true
+	s.rim[w] |= s.rim[v]
 	s.quadrics[w].add(&s.quadrics[v])
 	s.own[w] = s.quadrics[w].at(s.pos[w])
-	s.tidy(w) // marks its neighbours
-	s.enqueue(w, v)
-	if s.head[w] == none {
-		s.head[w] = s.head[v]
-	} else {
-		s.next[s.tail[w]] = s.head[v]
+	if !s.locked[w] {
+		s.enqueue(w)
 	}
-	s.tail[w] = s.tail[v]
-	s.head[v], s.into[v], s.grown[w] = none, w, true
-	s.rim[w] |= s.rim[v]
 }
 
-// tidy drops the dead corners from p's list, and marks p and its neighbours as seen in a new round.
-func (s *simplifier) tidy(p uint32) {
-	s.round++
-	s.seen[p] = s.round
-	last := none
-	for c := s.head[p]; c != none; c = s.next[c] {
-		tri := &s.tris[c/3]
-		if tri[0] == none {
-			continue
-		}
-		s.seen[s.at[tri[after[c%3]]]], s.seen[s.at[tri[before[c%3]]]] = s.round, s.round
-		if last == none {
-			s.head[p] = c
-		} else {
-			s.next[last] = c
-		}
-		last = c
+// unlink removes corner c from the list of position p.
+func (s *simplifier) unlink(p, c uint16) {
+	at := &s.head[p]
+	for *at != c {
+		at = &s.corners[*at].next
 	}
-	if last == none {
-		s.head[p] = none
-	} else {
-		s.next[last] = none
-	}
-	s.tail[p] = last
+	*at = s.corners[c].next
 }
 
 // spread hands the surface that a vanishing vertex stood for, and its normal and colour, to the corners of the triangle that
@@ -217,9 +209,9 @@ func (s *simplifier) spread(m *wedgeMove) {
 }
 
 // remember makes a sample of the source's vertex behind x.
-func (s *simplifier) remember(x, position uint32, extent float32) {
+func (s *simplifier) remember(x, position uint32, area float32) {
 	src := s.src[x]
-	s.gone = append(s.gone, sample{s.look.at(x, extent), s.local(s.from.Positions[src]), position, src})
+	s.gone = append(s.gone, sample{s.look.at(x, area), s.local(s.from.Positions[src]), position, src})
 }
 
 // tilted reports whether two normals with the product d and squares l2 and n2 differ by more than the angle of squared cosine c.

@@ -63,15 +63,16 @@ func (k *components) find(s *simplifier) {
 	}
 	for i := range uint32(n) {
 		if k.parent[i] == i && !k.locked[i] {
-			s.queue.push(collapse{cost: k.boxes[i].Size().Len(), from: i, to: pruneTo})
+			e := k.boxes[i].Size()
+			s.queue.push(newCollapse(e.Dot(e), i, pruneTo))
 		}
 	}
 }
 
-// prune removes a component, unless nothing would be left.
-func (s *simplifier) prune(c collapse) {
+// prune removes the component of a root, unless nothing would be left.
+func (s *simplifier) prune(root uint32, cost float32) {
 	n := 0
-	for t := s.parts.first[c.from]; t != none; t = s.parts.next[t] {
+	for t := s.parts.first[root]; t != none; t = s.parts.next[t] {
 		if s.tris[t][0] != none {
 			n++
 		}
@@ -79,15 +80,15 @@ func (s *simplifier) prune(c collapse) {
 	if n == 0 || n == s.live {
 		return
 	}
-	for t := s.parts.first[c.from]; t != none; t = s.parts.next[t] {
+	for t := s.parts.first[root]; t != none; t = s.parts.next[t] {
 		if s.tris[t][0] == none {
 			continue
 		}
 		for _, v := range s.tris[t] {
-			s.head[s.at[v]] = none
+			s.head[s.at[v]], s.queued[s.at[v]] = end, 0
 		}
 		s.tris[t][0] = none
 	}
 	s.live -= n
-	s.other = max(s.other, c.cost)
+	s.other = max(s.other, cost)
 }

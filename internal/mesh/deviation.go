@@ -8,24 +8,24 @@ import (
 // witnesses is how many points of finer levels a cluster keeps to be compared with.
 const witnesses = 8
 
-// irrelevant is the share of a group's error below which the error of a sample may be anything.
-const irrelevant = 0.7
+// irrelevant is the square of the share of a group's error below which the error of a sample may be anything.
+const irrelevant = 0.7 * 0.7
 
 // witness is a point of full detail that some level removed, with the look that it had then.
 type witness struct {
 	src    uint32 // vertex of the source
 	at     uint32 // welded position of the cluster it belongs to that is near it
 	normal vec
-	extent float32 // object space
+	area   float32 // object space
 }
 
 // finding is what deviation found for a sample.
 type finding struct {
 	sample   int
 	triangle uint32
-	at       uint32 // local position
-	error    float32
-	certain  bool // no triangle of the patch is nearer
+	at       uint32  // local position
+	error    float32 // squared
+	certain  bool    // no triangle of the patch is nearer
 }
 
 // deviation is the greatest error, in object space, of the simplified patch: over the places of all vertices that vanished
@@ -42,8 +42,9 @@ func (w *worker) deviation(n int, floor float32) (e float32, kept []witness, end
 		}
 	}
 	w.findings = w.findings[:0]
-	most := floor / s.size
-	for i := range s.gone {
+	least := floor / s.size * (floor / s.size)
+	most := least
+	for i := len(s.gone) - 1; i >= 0; i-- { // dearest collapses first
 		// What was pruned is not found; s.other bounds it.
 		if f, ok := s.nearest(&s.gone[i], irrelevant*most); ok && f.error > irrelevant*most {
 			f.sample = i
@@ -52,7 +53,7 @@ func (w *worker) deviation(n int, floor float32) (e float32, kept []witness, end
 		}
 	}
 	slices.SortFunc(w.findings, worstFirst)
-	w.ascertain(floor / s.size)
+	w.ascertain(least)
 	if len(w.findings) > 0 {
 		e = w.findings[0].error
 	}
@@ -63,14 +64,14 @@ func (w *worker) deviation(n int, floor float32) (e float32, kept []witness, end
 	for _, f := range w.findings {
 		if run := &w.perRun[w.runOf[f.triangle]]; len(*run) < witnesses {
 			g := &s.gone[f.sample]
-			*run = append(*run, witness{g.src, w.patch.ids[f.at], g.normal, g.extent * s.size})
+			*run = append(*run, witness{g.src, w.patch.ids[f.at], g.normal, g.area * s.size * s.size})
 		}
 	}
 	for _, run := range w.perRun {
 		kept = append(kept, run...)
 		ends = append(ends, uint32(len(kept)))
 	}
-	return max(e, s.other) * s.size, kept, ends
+	return sqrt32(max(e, s.other)) * s.size, kept, ends
 }
 
 func worstFirst(a, b finding) int {
@@ -94,7 +95,7 @@ func (w *worker) ascertain(floor float32) {
 func (w *worker) recall(c witness, at uint32) sample {
 	p, s := w.h.p, &w.simplify
 	g := sample{position: at, src: c.src, pos: s.local(p.Positions[c.src])}
-	g.a, g.normal, g.extent = &s.look, c.normal, c.extent/s.size
+	g.a, g.normal, g.area = &s.look, c.normal, c.area/s.size/s.size
 	if p.UV0 != nil {
 		g.uv[0] = p.UV0[c.src]
 	}
@@ -143,14 +144,10 @@ func (s *simplifier) nearestOfAll(g *sample, f *finding) {
 func (s *simplifier) over(g *sample, p uint32, f *finding, enough float32) {
 	pp := s.pos[p]
 	u := g.pos.sub(pp)
-	for c := s.head[p]; c != none; c = s.next[c] {
-		t := &s.tris[c/3]
-		if t[0] == none {
-			continue
-		}
-		k := c % 3
-		ya, yb := t[after[k]], t[before[k]]
-		ea, eb := s.pos[s.at[ya]].sub(pp), s.pos[s.at[yb]].sub(pp)
+	for c := s.head[p]; c != end; {
+		k, here := &s.corners[c], c
+		c = k.next
+		ea, eb := s.pos[k.a].sub(pp), s.pos[k.b].sub(pp)
 		n := ea.cross(eb)
 		n2, side := n.dot(n), n.cross(u)
 		wa, wb := side.dot(eb), -side.dot(ea)
@@ -159,12 +156,12 @@ func (s *simplifier) over(g *sample, p uint32, f *finding, enough float32) {
 		}
 		h := n.dot(u)
 		d2 := h * h / n2
-		if !(d2 < f.error*f.error) {
+		if !(d2 < f.error) {
 			continue
 		}
-		bary := vec{(n2 - wa - wb) / n2, wa / n2, wb / n2}
-		if e := max(sqrt32(d2), g.error(t[k], ya, yb, bary)); e < f.error {
-			f.error, f.triangle, f.at = e, c/3, p
+		bary, y := vec{(n2 - wa - wb) / n2, wa / n2, wb / n2}, s.others(here)
+		if e := max(d2, g.error(uint32(k.vertex), y[0], y[1], bary)); e < f.error {
+			f.error, f.triangle, f.at = e, uint32(here/3), p
 			if e <= enough {
 				return
 			}
@@ -176,8 +173,8 @@ func (s *simplifier) over(g *sample, p uint32, f *finding, enough float32) {
 // than f.
 func (s *simplifier) beside(g *sample, p uint32, f *finding) (next uint32) {
 	next = none
-	for c := s.head[p]; c != none; c = s.next[c] {
-		if s.tris[c/3][0] != none && s.compare(g, c/3, f) {
+	for c := s.head[p]; c != end; c = s.corners[c].next {
+		if s.compare(g, uint32(c/3), f) {
 			next = f.at
 		}
 	}
@@ -189,10 +186,10 @@ func (s *simplifier) compare(g *sample, t uint32, f *finding) bool {
 	x, y, z := s.tris[t][0], s.tris[t][1], s.tris[t][2]
 	a, b, c := s.at[x], s.at[y], s.at[z]
 	d2, bary := nearestPoint(g.pos, s.pos[a], s.pos[b], s.pos[c])
-	if !(d2 < f.error*f.error) {
+	if !(d2 < f.error) {
 		return false
 	}
-	e := max(sqrt32(d2), g.error(x, y, z, bary))
+	e := max(d2, g.error(x, y, z, bary))
 	if !(e < f.error) {
 		return false
 	}

@@ -49,57 +49,52 @@ func (q *quadric) along(p, n vec) (float32, bool) {
 	return float32(-slope / bend), true
 }
 
-// collapse is a queued collapse of an edge; to == pruneTo prunes the component from.
-type collapse struct {
-	cost     float32 // when it was queued; it may have grown since
-	from, to uint32
-	reversed bool // the other direction was refused
-}
+// collapse is a queued collapse of one position onto another. Its order is that of its cost, equal ones by position. That is
+// the cost when it was queued; it may have grown since.
+type collapse uint64
 
-// pruneTo and turned are marks of a queue entry, whose positions have 15 bits: a group never has that many.
 const (
-	pruneTo = 1<<15 - 1
-	turned  = 1 << 31
+	// pruneTo is where a collapse leads that prunes the component from.
+	pruneTo = math.MaxUint16
+	// never is after all collapses.
+	never = collapse(math.MaxUint64)
 )
 
-// collapseQueue is a binary heap, least cost first; equal costs in the order of positions, so that the order is total. An
-// entry is the bits of the cost, the mark turned, and both positions.
-type collapseQueue []uint64
-
-func (c collapse) entry() uint64 {
-	cost := c.cost
+func newCollapse(cost float32, from, to uint32) collapse {
 	if !(cost >= 0) {
 		cost = math.MaxFloat32
 	}
-	e := uint64(math.Float32bits(cost))<<32 | uint64(c.from)<<15 | uint64(c.to)
-	if c.reversed {
-		e |= turned
-	}
-	return e
+	return collapse(math.Float32bits(cost))<<32 | collapse(from)<<16 | collapse(to)
 }
 
+func (c collapse) cost() float32 { return math.Float32frombits(uint32(c >> 32)) }
+func (c collapse) from() uint32  { return uint32(c >> 16 & math.MaxUint16) }
+func (c collapse) to() uint32    { return uint32(c & math.MaxUint16) }
+
+// collapseQueue is a binary heap, least first.
+type collapseQueue []collapse
+
 func (q *collapseQueue) push(c collapse) {
-	e := c.entry()
-	h := append(*q, e)
+	h := append(*q, c)
 	i := len(h) - 1
 	for i > 0 {
 		up := (i - 1) / 2
-		if e >= h[up] {
+		if c >= h[up] {
 			break
 		}
 		h[i] = h[up]
 		i = up
 	}
-	h[i] = e
+	h[i] = c
 	*q = h
 }
 
-func (q *collapseQueue) pop() (collapse, bool) {
+func (q *collapseQueue) pop() (top collapse, ok bool) {
 	h := *q
 	if len(h) == 0 {
-		return collapse{}, false
+		return 0, false
 	}
-	top, e := h[0], h[len(h)-1]
+	top, c := h[0], h[len(h)-1]
 	h = h[:len(h)-1]
 	*q = h
 	i := 0
@@ -107,17 +102,16 @@ func (q *collapseQueue) pop() (collapse, bool) {
 		if down+1 < len(h) && h[down+1] < h[down] {
 			down++
 		}
-		if h[down] >= e {
+		if h[down] >= c {
 			break
 		}
 		h[i] = h[down]
 		i = down
 	}
 	if len(h) > 0 {
-		h[i] = e
+		h[i] = c
 	}
-	const position = 1<<15 - 1
-	return collapse{math.Float32frombits(uint32(top >> 32)), uint32(top>>15) & position, uint32(top) & position, top&turned != 0}, true
+	return top, true
 }
 
 // least is the cost of the cheapest collapse.
@@ -125,5 +119,5 @@ func (q collapseQueue) least() float32 {
 	if len(q) == 0 {
 		return far
 	}
-	return math.Float32frombits(uint32(q[0] >> 32))
+	return q[0].cost()
 }

@@ -33,7 +33,7 @@ func (s *simplifier) settle() (moved int) {
 		s.prim.Positions[v], s.pos[p], s.changed[v] = x, s.local(x), true
 		s.ids[p] = uint32(moved) | newBit
 		moved++
-		s.remember(v, p, sqrt32(s.weight[v]))
+		s.remember(v, p, s.weight[v])
 	}
 	return moved
 }
@@ -41,18 +41,16 @@ func (s *simplifier) settle() (moved int) {
 // fan returns the one vertex at p and the mean normal of its triangles; it is not ok if there are several.
 func (s *simplifier) fan(p uint32) (v uint32, n vec, ok bool) {
 	v = none
-	for c := s.head[p]; c != none; c = s.next[c] {
-		tri := &s.tris[c/3]
-		if tri[0] == none {
-			continue
-		}
-		if k := c % 3; v == none {
-			v = tri[k]
-		} else if tri[k] != v {
+	pp := s.pos[p]
+	for c := s.head[p]; c != end; {
+		k := &s.corners[c]
+		c = k.next
+		if v == none {
+			v = uint32(k.vertex)
+		} else if uint32(k.vertex) != v {
 			return 0, n, false
 		}
-		a := s.pos[s.at[tri[0]]]
-		n = n.add(s.pos[s.at[tri[1]]].sub(a).cross(s.pos[s.at[tri[2]]].sub(a)))
+		n = n.add(s.pos[k.a].sub(pp).cross(s.pos[k.b].sub(pp)))
 	}
 	l := n.length()
 	if v == none || !(l > 0) {
@@ -63,12 +61,10 @@ func (s *simplifier) fan(p uint32) (v uint32, n vec, ok bool) {
 
 // turns reports whether a triangle at p would tilt by much if p moved.
 func (s *simplifier) turns(p uint32, to vec) bool {
-	for c := s.head[p]; c != none; c = s.next[c] {
-		tri := &s.tris[c/3]
-		if tri[0] == none {
-			continue
-		}
-		a, b := s.pos[s.at[tri[after[c%3]]]], s.pos[s.at[tri[before[c%3]]]]
+	for c := s.head[p]; c != end; {
+		k := &s.corners[c]
+		c = k.next
+		a, b := s.pos[k.a], s.pos[k.b]
 		e := b.sub(a)
 		old, n := e.cross(s.pos[p].sub(a)), e.cross(to.sub(a))
 		if tilted(old.dot(n), old.dot(old), n.dot(n), settleTilt) {
@@ -86,21 +82,19 @@ func (s *simplifier) unify() {
 			continue
 		}
 		s.moved = s.moved[:0]
-		for c := s.head[p]; c != none; c = s.next[c] {
-			if tri := &s.tris[c/3]; tri[0] != none {
-				s.move(tri[c%3])
-			}
+		for c := s.head[p]; c != end; c = s.corners[c].next {
+			s.move(uint32(s.corners[c].vertex))
 		}
 		if len(s.moved) < 2 {
 			continue
 		}
-		extent := s.extent()
+		area := s.area()
 		for i := range s.moved {
 			m := &s.moved[i]
 			m.to = m.from
 			for j := range s.moved[:i] {
 				to := s.moved[j].to
-				l := s.look.at(to, extent)
+				l := s.look.at(to, area)
 				if e := l.error(m.from, m.from, m.from, vec{x: 1}); e <= s.worst {
 					s.other = max(s.other, e)
 					m.to, m.bary, m.near = to, vec{x: 1}, [2]uint32{to, to}
@@ -109,10 +103,10 @@ func (s *simplifier) unify() {
 				}
 			}
 		}
-		for c := s.head[p]; c != none; c = s.next[c] {
-			if tri := &s.tris[c/3]; tri[0] != none {
-				tri[c%3] = s.move(tri[c%3]).to
-			}
+		for c := s.head[p]; c != end; c = s.corners[c].next {
+			k := &s.corners[c]
+			to := s.move(uint32(k.vertex)).to
+			s.tris[c/3][c%3], k.vertex = to, uint16(to)
 		}
 	}
 }

@@ -14,8 +14,8 @@ const (
 	uvError     = 0.5 // of the distance by which the texture slides
 )
 
-// patience is how much dearer than the next one in the queue a collapse may turn out when its turn comes.
-const patience = 1.5
+// patience is the square of how much dearer than the next one in the queue a collapse may turn out when its turn comes.
+const patience = 1.5 * 1.5
 
 // The squared cosines of the angles by which a triangle may tilt in a collapse (75 degrees), and by settling (45).
 const (
@@ -28,14 +28,15 @@ const none = ^uint32(0)
 // far is more than every distance in a patch.
 const far = float32(math.MaxFloat32)
 
-// simplifier collapses edges of a patch, each end onto the other, cheapest first (Garland and Heckbert, "Surface
-// Simplification Using Quadric Error Metrics", SIGGRAPH 1997). Topology is that of the positions; the vertices at a position
+// simplifier collapses edges of a patch, one end onto the other, cheapest first (Garland and Heckbert, "Surface
+// Simplification Using Quadric Error Metrics", SIGGRAPH 1997); of each position, only its cheapest is queued. Topology is that of the positions; the vertices at a position
 // are its wedges (Hoppe, "New Quadric Metric for Simplifying Meshes with Appearance Attributes", 1999). A collapse costs the
 // greatest of the mean distance from the planes gathered at the position (the quadric) and what the collapse does to the
 // place that vanishes: its distance from the new triangles, and the errors of its attributes there. So seams, hard edges,
 // borders and holes need no rules of their own: to cross one is as expensive as it looks.
 //
-// Positions in it are relative to the patch and its size. It is the scratch memory of one worker.
+// Positions in it are relative to the patch and its size, costs and errors are squared distances. It is the scratch memory of
+// one worker.
 type simplifier struct {
 	*patch
 	center geom.Vec3
@@ -44,19 +45,19 @@ type simplifier struct {
 	pos    []vec
 	look   appearance
 
-	locked     []bool // positions
-	live       int    // triangles; a dead one has none as its first vertex
-	head, tail []uint32
-	next       []uint32 // corner (3 x triangle + k) -> the next one at the position
-	quadrics   []quadric
-	own        []float64 // positions: their quadrics where they are
-	rim        []uint32  // positions: zero if the triangles around it close a ring of one vertex
-	grown      []bool    // positions: others have collapsed onto them
-	into       []uint32  // positions: where they went, themselves while they are there
-	queue      collapseQueue
-	seen       []uint32 // positions, by round
-	round      uint32
-	moved      []wedgeMove
+	locked   []bool   // positions
+	live     int      // triangles; a dead one has none as its first vertex
+	head     []uint16 // positions: the first corner there, or end
+	corners  []corner // 3 x triangle + k
+	quadrics []quadric
+	own      []float64 // positions: their quadrics where they are
+	rim      []uint32  // positions: zero if the triangles around it close a ring of one vertex
+	grown    []bool    // positions: others have collapsed onto them
+	into     []uint32  // positions: where they went, themselves while they are there
+	queue    collapseQueue
+	queued   []collapse // positions: the entry in the queue that counts
+	delayed  []collapse // positions: the best of those looked at and put off, or never
+	moved    []wedgeMove
 
 	weight  []float32 // vertices: surface that the attributes stand for
 	changed []bool    // vertices: they differ from the source's
@@ -65,6 +66,16 @@ type simplifier struct {
 	worst   float32 // greatest cost of a collapse
 	other   float32 // greatest error by other means than collapses
 }
+
+// corner is a corner of a triangle that is left.
+type corner struct {
+	vertex uint16
+	a, b   uint16 // the positions after it and before it in the triangle
+	next   uint16 // corner at its position, or end
+}
+
+// end ends the list of a position's corners. A group has fewer: see groupTriangles.
+const end = math.MaxUint16
 
 // wedgeMove is what happens to one vertex of a position that vanishes.
 type wedgeMove struct {
@@ -86,34 +97,40 @@ func (s *simplifier) run(q *patch, locked func(position uint32) bool, target int
 	s.unify()
 }
 
-// drain does what is queued. Costs are looked at again when their turn comes, so they may be out of date in the queue.
+// drain does what is queued. Costs are looked at again when their turn comes, so they may be out of date in the queue. One that
+// turns out too dear is put off until the others of its position have been looked at, as far as they may be cheaper.
 func (s *simplifier) drain(target int) {
 	for s.live > target {
 		c, ok := s.queue.pop()
 		if !ok {
 			return
 		}
-		if c.to == pruneTo {
-			s.prune(c)
+		v, w := c.from(), c.to()
+		if w == pruneTo {
+			s.prune(v, c.cost())
 			continue
 		}
-		if s.head[c.from] == none || s.head[c.to] == none {
+		if s.queued[v] != c || s.head[v] == end {
 			continue
 		}
-		cost, ok := s.evaluate(c.from, c.to)
-		if !ok {
-			if !c.reversed && !s.locked[c.to] {
-				s.queue.push(collapse{max(c.cost, s.planes(c.to, c.from)), c.to, c.from, true})
-			}
+		if s.head[w] == end {
+			s.enqueue(v)
 			continue
 		}
-		if cost > c.cost && cost > patience*s.queue.least() {
-			c.cost = cost
-			s.queue.push(c)
-			continue
+		if s.delayed[v] == c {
+			s.delayed[v] = never
 		}
-		s.worst = max(s.worst, cost)
-		s.collapse(c.from, c.to)
+		cost, ok := s.evaluate(v, w)
+		switch {
+		case !ok:
+			s.enqueueAfter(v, c)
+		case cost > c.cost() && cost > patience*s.queue.least():
+			s.delayed[v] = min(s.delayed[v], newCollapse(cost, v, w))
+			s.enqueueAfter(v, c)
+		default:
+			s.worst = max(s.worst, cost)
+			s.collapse(v, w)
+		}
 	}
 }
 
@@ -123,37 +140,34 @@ func (s *simplifier) begin(q *patch, locked func(uint32) bool) {
 	n, nv := len(q.ids), len(q.src)
 	s.normalize()
 	s.live = len(q.tris)
-	s.head, s.tail = sized(s.head, n), sized(s.tail, n)
-	s.next = sized(s.next, 3*len(q.tris))
-	s.locked, s.into, s.seen = sized(s.locked, n), sized(s.into, n), sized(s.seen, n)
+	s.head, s.corners = sized(s.head, n), sized(s.corners, 3*len(q.tris))
+	s.locked, s.into, s.queued = sized(s.locked, n), sized(s.into, n), sized(s.queued, n)
+	s.delayed = sized(s.delayed, n)
 	s.quadrics, s.own, s.rim = sized(s.quadrics, n), sized(s.own, n), sized(s.rim, n)
 	s.weight, s.changed, s.grown = sized(s.weight, nv), sized(s.changed, nv), sized(s.grown, n)
 	clear(s.grown)
-	clear(s.seen)
 	clear(s.quadrics)
 	clear(s.own)
 	clear(s.rim)
 	clear(s.weight)
 	copy(s.changed, q.derived)
-	s.round, s.gone, s.worst, s.other, s.queue = 0, s.gone[:0], 0, 0, s.queue[:0]
+	s.gone, s.worst, s.other, s.queue = s.gone[:0], 0, 0, s.queue[:0]
 	for i := range s.head {
-		s.head[i], s.tail[i], s.into[i] = none, none, uint32(i)
+		s.head[i], s.into[i] = end, uint32(i)
 		s.locked[i] = locked(q.ids[i])
 	}
-	for t := range q.tris {
-		tri := &q.tris[t]
-		for k, v := range tri {
-			c, p := uint32(3*t+k), q.at[v]
-			s.next[c] = none
-			if s.head[p] == none {
-				s.head[p] = c
-			} else {
-				s.next[s.tail[p]] = c
-			}
-			s.tail[p] = c
-			// Around a closed ring every neighbour comes once after and once before; sums of vertices tell apart most others.
-			s.rim[p] += tri[after[k]] - tri[before[k]]
-		}
+	for t := len(q.tris) - 1; t >= 0; t-- {
+		x, y, z := q.tris[t][0], q.tris[t][1], q.tris[t][2]
+		a, b, c := q.at[x], q.at[y], q.at[z]
+		k := s.corners[3*t:][:3]
+		k[0] = corner{uint16(x), uint16(b), uint16(c), s.head[a]}
+		k[1] = corner{uint16(y), uint16(c), uint16(a), s.head[b]}
+		k[2] = corner{uint16(z), uint16(a), uint16(b), s.head[c]}
+		s.head[a], s.head[b], s.head[c] = uint16(3*t), uint16(3*t+1), uint16(3*t+2)
+		// Around a closed ring every neighbour comes once after and once before; sums of vertices tell apart most others.
+		s.rim[a] += y - z
+		s.rim[b] += z - x
+		s.rim[c] += x - y
 	}
 	s.measure()
 	s.parts.find(s)
@@ -218,7 +232,7 @@ func (s *simplifier) measure() {
 	s.look = appearance{prim: &s.prim}
 	for set := range area {
 		if uvArea[set] > 0 && !math.IsInf(uvArea[set], 0) {
-			s.look.uvScale[set] = float32(math.Sqrt(area[set] / uvArea[set]))
+			s.look.uvScale[set] = float32(area[set] / uvArea[set])
 		}
 	}
 }
@@ -232,15 +246,15 @@ func (s *simplifier) edge(t uint32, k int, n vec) {
 		return
 	}
 	weight := 10.0 // of a border: moving one shows against the background
-	for c := s.head[b]; c != none; c = s.next[c] {
-		u := &s.tris[c/3]
-		to := u[after[c%3]]
-		if to == x && u[c%3] == y {
-			return
-		}
-		if s.at[to] == a {
+	for c := s.head[b]; c != end; {
+		k := &s.corners[c]
+		if uint32(k.a) == a {
+			if uint32(k.vertex) == y && s.tris[c/3][after[c%3]] == x {
+				return
+			}
 			weight = 1
 		}
+		c = k.next
 	}
 	e := s.pos[b].sub(s.pos[a])
 	side := n.cross(e)
@@ -256,62 +270,50 @@ func (s *simplifier) edge(t uint32, k int, n vec) {
 // after and before are the other corners of a triangle, in order.
 var after, before = [3]uint32{1, 2, 0}, [3]uint32{2, 0, 1}
 
-// enqueueAll queues a collapse of every edge; some of a border or a seam twice.
+// enqueueAll queues the best collapse of every position.
 func (s *simplifier) enqueueAll() {
-	for t := range s.tris {
-		tri := &s.tris[t]
-		if tri[0] == none {
-			continue
+	for p := range uint32(len(s.head)) {
+		if !s.locked[p] && s.head[p] != end {
+			s.enqueue(p)
 		}
-		for k, v := range tri {
-			if a, b := s.at[v], s.at[tri[after[k]]]; a < b || s.rim[a] != 0 && s.rim[b] != 0 {
-				s.enqueueEdge(a, b)
+	}
+}
+
+// enqueue queues the best collapse of p.
+func (s *simplifier) enqueue(p uint32) {
+	s.delayed[p] = never
+	s.enqueueAfter(p, 0)
+}
+
+// enqueueAfter queues the best collapse of p that comes after done.
+func (s *simplifier) enqueueAfter(p uint32, done collapse) {
+	q, best := &s.quadrics[p], never
+	for c := s.head[p]; c != end; {
+		k := &s.corners[c]
+		if x := newCollapse(s.planes(q, uint32(k.a)), p, uint32(k.a)); x > done && x < best {
+			best = x
+		}
+		if s.rim[p] != 0 {
+			if x := newCollapse(s.planes(q, uint32(k.b)), p, uint32(k.b)); x > done && x < best {
+				best = x
 			}
 		}
+		c = k.next
+	}
+	best = min(best, s.delayed[p])
+	s.queued[p] = best
+	if best != never {
+		s.queue.push(best)
 	}
 }
 
-// enqueue queues a collapse of the edge from p to every neighbour of q that is not seen in this round.
-func (s *simplifier) enqueue(p, q uint32) {
-	for c := s.head[q]; c != none; c = s.next[c] {
-		tri := &s.tris[c/3]
-		if tri[0] == none {
-			continue
-		}
-		k := c % 3
-		for _, v := range [2]uint32{tri[after[k]], tri[before[k]]} {
-			if r := s.at[v]; s.seen[r] != s.round {
-				s.seen[r] = s.round
-				s.enqueueEdge(p, r)
-			}
-		}
-	}
-}
-
-func (s *simplifier) enqueueEdge(a, b uint32) {
-	forth, back := far, far
-	if !s.locked[a] {
-		forth = s.planes(a, b)
-	}
-	if !s.locked[b] {
-		back = s.planes(b, a)
-	}
-	switch {
-	case !s.locked[a] && forth <= back:
-		s.queue.push(collapse{forth, a, b, false})
-	case !s.locked[b]:
-		s.queue.push(collapse{back, b, a, false})
-	}
-}
-
-// planes is the root mean square distance of position to from the planes gathered at both positions.
-func (s *simplifier) planes(from, to uint32) float32 {
-	q := &s.quadrics[from]
+// planes is the mean square distance of position to from the planes of q and of its own.
+func (s *simplifier) planes(q *quadric, to uint32) float32 {
 	weight := q.weight + s.quadrics[to].weight
 	if weight == 0 {
 		return 0
 	}
-	return float32(math.Sqrt((q.at(s.pos[to]) + s.own[to]) / weight))
+	return float32((q.at(s.pos[to]) + s.own[to]) / weight)
 }
 
 func sqrt32(x float32) float32 { return float32(math.Sqrt(float64(x))) }
