@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"path/filepath"
 
+	"github.com/heliograph/heliograph/internal/arr"
 	"github.com/heliograph/heliograph/internal/blob"
 	"github.com/heliograph/heliograph/internal/config"
 	"github.com/heliograph/heliograph/internal/conversion"
@@ -45,8 +46,8 @@ func conversionCore(set settings, store conversion.Store, metrics conversion.Met
 type storage struct{ *blob.Opener }
 
 // Open implements conversion.Storage.
-func (s storage) Open(ctx context.Context, uri, sas string) (conversion.Container, error) {
-	c, err := s.Opener.Open(ctx, uri, sas)
+func (s storage) Open(ctx context.Context, account arr.AccountID, uri, sas string) (conversion.Container, error) {
+	c, err := s.Opener.Open(ctx, account, uri, sas)
 	if err != nil {
 		return nil, err
 	}
@@ -68,6 +69,9 @@ func blobConfig(s config.Storage) blob.Config {
 		c.Azure.Accounts = append(c.Azure.Accounts, blob.AzureAccount{
 			Name: a.Name, Endpoint: a.Endpoint, Key: blob.Secret(a.Key), Identity: a.Identity,
 		})
+	}
+	for _, r := range s.Reserved {
+		c.Reserved = append(c.Reserved, blob.Reservation(r))
 	}
 	return c
 }

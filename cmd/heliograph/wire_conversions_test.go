@@ -24,6 +24,7 @@ local: {roots: [/a, /b]}
 azure: {accounts: [{name: c, endpoint: d, key: e, identity: true}, {name: f, endpoint: "", key: g, identity: false}], hostSuffixes: [h]}
 s3: {buckets: [i], endpoint: j, region: k, pathStyle: true, accessKeyID: l, secretAccessKey: m, sessionToken: n}
 gcs: {buckets: [o], endpoint: p, anonymous: true}
+reserved: [{uri: q, accounts: [r, s]}]
 `
 	var from config.Storage
 	if err := yaml.UnmarshalWithOptions([]byte(text), &from, yaml.Strict()); err != nil {

@@ -21,6 +21,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"gocloud.dev/gcp"
+
+	"github.com/heliograph/heliograph/internal/arr"
 )
 
 // Opener finds the container of a URI. It is safe for concurrent use.
@@ -33,6 +35,7 @@ type Opener struct {
 	identity azcore.TokenCredential
 	s3       *s3.Client      // nil = no bucket is allowed
 	gcs      *gcp.HTTPClient // nil = no bucket is allowed
+	reserved []reservation
 }
 
 // New checks the configuration and prepares credentials; it connects to nothing.
@@ -69,21 +72,29 @@ func New(c Config) (*Opener, error) {
 			return nil, fmt.Errorf("storage: gcs: %w", err)
 		}
 	}
+	for i, r := range c.Reserved {
+		parsed, err := o.parseReservation(r)
+		if err != nil {
+			return nil, fmt.Errorf("storage: reserved[%d]: %w", i, err)
+		}
+		o.reserved = append(o.reserved, parsed)
+	}
 	return o, nil
 }
 
-// Check judges the URI of a container and its shared access signature ("" = none) without connecting to anything. It
-// returns an *arr.Error: arr.CodeStorageAccess where no signature is given and nothing is linked (contract section 5), or
-// where the configuration allows no such container; arr.CodeBadRequest for what is no container.
-func (o *Opener) Check(uri, sas string) error {
-	_, err := o.resolve(uri, sas)
+// Check judges the URI of a container and its shared access signature ("" = none) for an account of the service, without
+// connecting to anything. It returns an *arr.Error: arr.CodeStorageAccess where no signature is given and nothing is linked
+// to the account (contract section 5), or where the configuration allows no such container; arr.CodeBadRequest for what is
+// no container.
+func (o *Opener) Check(account arr.AccountID, uri, sas string) error {
+	_, err := o.resolve(account, uri, sas)
 	return err
 }
 
 // Open makes a container ready for use. It connects to nothing: whether the container exists shows in its methods. The URI
 // is one that Check accepts.
-func (o *Opener) Open(ctx context.Context, uri, sas string) (*Container, error) {
-	p, err := o.resolve(uri, sas)
+func (o *Opener) Open(ctx context.Context, account arr.AccountID, uri, sas string) (*Container, error) {
+	p, err := o.resolve(account, uri, sas)
 	if err != nil {
 		return nil, err
 	}

@@ -91,15 +91,75 @@ func TestCheck(t *testing.T) {
 		{"https:opaque", testSAS, bad},
 		{"://", "", bad},
 	} {
-		err := o.Check(c.uri, c.sas)
+		err := o.Check(testAccount, c.uri, c.sas)
 		if got := arr.CodeOf(err); got != c.want {
 			t.Errorf("%s: got %v, want %q", c.uri, err, c.want)
 		}
 		hides(t, c.uri, fmt.Sprint(err))
 	}
-	err = o.Check("https://anybody.blob.core.windows.net/input", "")
+	err = o.Check(testAccount, "https://anybody.blob.core.windows.net/input", "")
 	if arr.CodeOf(err).HTTPStatus() != http.StatusForbidden || !strings.Contains(err.Error(), "insufficient permissions. Check if the Mixed Reality") {
 		t.Errorf("got %v, want the contract's 403", err)
+	}
+}
+
+const (
+	testAccount  arr.AccountID = "8f4c0d7e-2f0b-4b6e-9a55-3c1d2e9a7b10"
+	otherAccount arr.AccountID = "0e1d2c3b-4a59-4876-8544-332211009988"
+)
+
+// TestReserved: what is reserved opens to its accounts only, and a signature opens it to all.
+func TestReserved(t *testing.T) {
+	dir := t.TempDir()
+	mine := []string{strings.ToUpper(string(testAccount))}
+	c := Config{
+		Azure: Azure{Accounts: []AzureAccount{{Name: "whole", Key: testKey}, {Name: "part", Key: testKey}}},
+		S3:    S3{Buckets: []string{"*"}, Region: "r", AccessKeyID: "a", SecretAccessKey: "s"},
+		Local: Local{Roots: []string{dir}},
+		Reserved: []Reservation{
+			{URI: "https://whole.blob.core.windows.net", Accounts: mine},
+			{URI: "https://part.blob.core.windows.net/press", Accounts: mine},
+			{URI: "s3://press", Accounts: mine},
+			{URI: "file://" + dir + "/press/", Accounts: mine},
+		},
+	}
+	o, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, uri := range []string{
+		"https://whole.blob.core.windows.net/any", "https://WHOLE.blob.core.windows.net/any/", "https://part.blob.core.windows.net/press",
+		"s3://press", "file://" + dir + "/press", "file://" + dir + "/press/below", "file://" + dir + "/%70ress",
+		"file://" + dir, // it has the reserved directory in it
+	} {
+		if err := o.Check(testAccount, uri, ""); err != nil {
+			t.Errorf("%s for its account: %v", uri, err)
+		}
+		if err := o.Check(otherAccount, uri, ""); arr.CodeOf(err) != arr.CodeStorageAccess {
+			t.Errorf("%s for another: %v", uri, err)
+		}
+		if _, err := o.Open(t.Context(), otherAccount, uri, ""); err == nil {
+			t.Errorf("%s opens for another", uri)
+		}
+	}
+	for _, uri := range []string{
+		"https://part.blob.core.windows.net/press2", "s3://press2", "file://" + dir + "/press2", "file://" + dir + "/other",
+	} {
+		if err := o.Check(otherAccount, uri, ""); err != nil {
+			t.Errorf("%s: %v", uri, err)
+		}
+	}
+	if err := o.Check(otherAccount, "https://whole.blob.core.windows.net/any", testSAS); err != nil {
+		t.Errorf("with a signature: %v", err)
+	}
+	for _, r := range []Reservation{
+		{URI: "s3://press"}, {URI: "s3://press", Accounts: []string{"somebody"}}, {URI: "gs://press", Accounts: mine}, {URI: "file:///etc", Accounts: mine},
+		{URI: "https://nobody.blob.core.windows.net", Accounts: mine}, {URI: "https://whole.blob.core.windows.net/a/b", Accounts: mine}, {Accounts: mine},
+	} {
+		c.Reserved = []Reservation{r}
+		if _, err := New(c); err == nil || !strings.Contains(err.Error(), "reserved[0]") {
+			t.Errorf("%+v: %v", r, err)
+		}
 	}
 }
 
@@ -349,7 +409,7 @@ func TestIdentity(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.trusted, o.retry, o.identity = s.Client(), policy.RetryOptions{MaxRetries: -1}, fakeIdentity{}
-	if err := o.Check(o.testURI(), ""); err != nil {
+	if err := o.Check(testAccount, o.testURI(), ""); err != nil {
 		t.Errorf("a linked account: %v", err)
 	}
 	var b bytes.Buffer

@@ -9,6 +9,15 @@ type Config struct {
 	S3    S3    `yaml:"s3"`
 	GCS   GCS   `yaml:"gcs"`
 	Local Local `yaml:"local"`
+
+	Reserved []Reservation `yaml:"reserved"`
+}
+
+// Reservation leaves storage that needs no signature to some accounts of the service. What no reservation names is open to
+// all of them.
+type Reservation struct {
+	URI      string   `yaml:"uri"`      // of a container, of a linked Azure account, or of a directory: what is below is meant, too
+	Accounts []string `yaml:"accounts"` // ids of accounts of the service
 }
 
 // Azure is Azure Blob storage, and what speaks its protocol.

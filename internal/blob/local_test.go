@@ -14,7 +14,7 @@ import (
 
 func openURI(t *testing.T, o *Opener, uri, sas string) *Container {
 	t.Helper()
-	c, err := o.Open(t.Context(), uri, sas)
+	c, err := o.Open(t.Context(), testAccount, uri, sas)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func TestLocalStaysInside(t *testing.T) {
 		t.Errorf("listed %v, %v, want %v", keys, err, want)
 	}
 	for _, uri := range []string{"file://" + outside, "file://" + root + "/../x", "file://" + filepath.Dir(root), "file:///", "file://" + root + "x"} {
-		if err := o.Check(uri, ""); err == nil {
+		if err := o.Check(testAccount, uri, ""); err == nil {
 			t.Errorf("%s is allowed", uri)
 		}
 	}

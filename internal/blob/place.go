@@ -3,6 +3,7 @@ package blob
 import (
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/url"
 	"path"
 	"path/filepath"
@@ -92,8 +93,72 @@ var (
 	bucketName     = regexp.MustCompile(`^[a-z0-9A-Z][a-z0-9A-Z._-]{1,220}$`)
 )
 
-// resolve decides what a URI and a signature mean, and whether they are allowed.
-func (o *Opener) resolve(uri, sas string) (place, error) {
+// resolve decides what a URI and a signature mean, and whether the account may use that.
+func (o *Opener) resolve(account arr.AccountID, uri, sas string) (place, error) {
+	p, err := o.locate(uri, sas)
+	if err != nil || p.sas != "" {
+		return p, err // a signature is a right of its own
+	}
+	for _, r := range o.reserved {
+		if overlap(r.name, p.name()) && !slices.Contains(r.accounts, account) {
+			return place{}, arr.Errorf(arr.CodeStorageAccess, notLinked)
+		}
+	}
+	return p, nil
+}
+
+// reservation is a Reservation of the configuration.
+type reservation struct {
+	name     string // as place.name has it, or the beginning of such a name
+	accounts []arr.AccountID
+}
+
+func (o *Opener) parseReservation(r Reservation) (reservation, error) {
+	if len(r.Accounts) == 0 {
+		return reservation{}, errors.New("accounts is empty")
+	}
+	var parsed reservation
+	for _, text := range r.Accounts {
+		id, err := arr.ParseAccountID(text)
+		if err != nil {
+			return reservation{}, fmt.Errorf("%q is not the id of an account", text)
+		}
+		parsed.accounts = append(parsed.accounts, id)
+	}
+	if u, err := url.Parse(r.URI); err == nil && u.RawQuery == "" && u.User == nil {
+		if a, below := o.linked(u); a != nil && below == "" {
+			parsed.name = a.base.String()
+			return parsed, nil
+		}
+	}
+	p, err := o.locate(r.URI, "")
+	if err != nil {
+		return reservation{}, fmt.Errorf("uri names no linked storage: %w", err)
+	}
+	parsed.name = p.name()
+	return parsed, nil
+}
+
+// name is the same for all URIs of a container.
+func (p *place) name() string {
+	switch p.kind {
+	case kindAzure:
+		return p.endpoint + "/" + p.container
+	case kindS3:
+		return "s3://" + p.container
+	case kindGCS:
+		return "gs://" + p.container
+	}
+	return "file://" + strings.TrimSuffix(path.Join(filepath.ToSlash(p.root), p.container), "/")
+}
+
+// overlap reports whether one of two names is the other's, or is above it.
+func overlap(a, b string) bool {
+	return a == b || strings.HasPrefix(a, b+"/") || strings.HasPrefix(b, a+"/")
+}
+
+// locate decides what a URI and a signature mean, and whether the configuration allows that.
+func (o *Opener) locate(uri, sas string) (place, error) {
 	u, err := url.Parse(uri)
 	if err != nil || u.Opaque != "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
 		// Not %v of err: it has the URI, which may have a signature.
@@ -117,15 +182,10 @@ func (o *Opener) resolveAzure(u *url.URL, sas string) (place, error) {
 	if sas != "" && !isSAS(sas) {
 		return place{}, arr.Errorf(arr.CodeBadRequest, "The shared access signature of the storage container has no parameter sig.")
 	}
-	var rest string
-	for i := range o.accounts {
-		a := &o.accounts[i]
-		if below, ok := strings.CutPrefix(u.Path, a.base.Path+"/"); ok && u.Scheme == a.base.Scheme && strings.EqualFold(u.Host, a.base.Host) {
-			p.account, p.endpoint, rest = a, a.base.String(), below
-			break
-		}
-	}
-	if p.account == nil {
+	a, rest := o.linked(u)
+	if a != nil {
+		p.account, p.endpoint = a, a.base.String()
+	} else {
 		if !o.isAzureHost(u) {
 			return place{}, arr.Errorf(arr.CodeBadRequest,
 				"The host of the storage container URI is no Azure Blob storage that this service may use: its name is none of ACCOUNT%s, "+
@@ -142,6 +202,20 @@ func (o *Opener) resolveAzure(u *url.URL, sas string) (place, error) {
 		return place{}, arr.Errorf(arr.CodeStorageAccess, notLinked)
 	}
 	return p, nil
+}
+
+// linked is the account of the configuration that a URI is in, and the path below it; nil = none.
+func (o *Opener) linked(u *url.URL) (*account, string) {
+	for i := range o.accounts {
+		a := &o.accounts[i]
+		if u.Scheme != a.base.Scheme || !strings.EqualFold(u.Host, a.base.Host) {
+			continue
+		}
+		if below, ok := strings.CutPrefix(strings.TrimSuffix(u.Path, "/")+"/", a.base.Path+"/"); ok {
+			return a, strings.TrimSuffix(below, "/")
+		}
+	}
+	return nil, ""
 }
 
 // isSAS reports whether s is a signed query that a URL can take as it is.

@@ -98,6 +98,14 @@ type Storage struct {
 	Azure AzureStorage `yaml:"azure"`
 	S3    S3Storage    `yaml:"s3"`
 	GCS   GCSStorage   `yaml:"gcs"`
+
+	Reserved []Reservation `yaml:"reserved"` // what needs no signature and is in none of them is open to all accounts
+}
+
+// Reservation leaves storage to some accounts of the service.
+type Reservation struct {
+	URI      string   `yaml:"uri"` // as conversions name a container, or the beginning of that: what is below is meant, too
+	Accounts []string `yaml:"accounts"`
 }
 
 // LocalStorage is the file system of this machine.

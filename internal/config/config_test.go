@@ -124,6 +124,8 @@ func TestEveryKeyHasItsOwnVariableAndTextForm(t *testing.T) {
 			text = "7s"
 		} else if v.Type() == reflect.TypeFor[[]AzureAccount]() {
 			text = "[{name: x, key: y}]"
+		} else if v.Type() == reflect.TypeFor[[]Reservation]() {
+			text = "[{uri: x, accounts: [y, z]}]"
 		} else if v.Kind() == reflect.Bool {
 			text = "true"
 		} else if text == "" {

@@ -124,6 +124,9 @@ func set(v reflect.Value, text string) error {
 		if err = yaml.UnmarshalWithOptions([]byte(text), p, yaml.Strict()); err != nil {
 			err = errors.New("not a YAML list of accounts") // the parser's words would show keys
 		}
+	case *[]Reservation: // the same
+		*p = nil
+		err = yaml.UnmarshalWithOptions([]byte(text), p, yaml.Strict())
 	default:
 		return fmt.Errorf("config: no text form for %s", v.Type())
 	}

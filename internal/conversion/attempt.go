@@ -194,7 +194,7 @@ func (a *attempt) convert() outcome {
 		defer cancel()
 	}
 	t := &transfer{
-		storage: a.q.c.Storage, settings: a.rec.Settings, secrets: secrets, hide: redactor(secrets), dir: dir,
+		storage: a.q.c.Storage, account: a.rec.Key.Account, settings: a.rec.Settings, secrets: secrets, hide: redactor(secrets), dir: dir,
 		maxInput: a.q.c.MaxInputBytes, moved: a.q.c.Metrics.Moved,
 		log: slog.New(slog.NewTextHandler(file, nil)), report: func(p child.Progress) { a.report(where(p)) },
 	}

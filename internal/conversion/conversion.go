@@ -58,11 +58,11 @@ type Store interface {
 // Storage finds containers of blobs.
 type Storage interface {
 	// Check judges a container and its signature ("" = none) without asking for it: arr.CodeStorageAccess where none was
-	// given and nothing is linked, arr.CodeBadRequest for a URI of no known kind.
-	Check(uri, sas string) error
+	// given and nothing is linked to the account, arr.CodeBadRequest for a URI of no known kind.
+	Check(account arr.AccountID, uri, sas string) error
 	// Open makes a container ready for use. An *arr.Error of any method is shown to the user, other errors are not. One with
 	// a method Retryable() bool that says so may pass.
-	Open(ctx context.Context, uri, sas string) (Container, error)
+	Open(ctx context.Context, account arr.AccountID, uri, sas string) (Container, error)
 }
 
 // Container holds blobs under keys, whose elements are separated by "/". Its methods are safe for concurrent use, except

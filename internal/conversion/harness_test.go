@@ -71,7 +71,7 @@ func newMemory() *memory {
 	}}
 }
 
-func (m *memory) Check(uri, sas string) error {
+func (m *memory) Check(_ arr.AccountID, uri, sas string) error {
 	switch want := map[string]string{inURI: inSAS, outURI: outSAS}[uri]; {
 	case want == "":
 		return arr.Errorf(arr.CodeBadRequest, "no such kind of container")
@@ -81,7 +81,7 @@ func (m *memory) Check(uri, sas string) error {
 	return nil
 }
 
-func (m *memory) Open(_ context.Context, uri, sas string) (conversion.Container, error) {
+func (m *memory) Open(_ context.Context, _ arr.AccountID, uri, sas string) (conversion.Container, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if sas != map[string]string{inURI: inSAS, outURI: outSAS}[uri] {

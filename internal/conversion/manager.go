@@ -47,10 +47,10 @@ func (m *Manager) Create(ctx context.Context, key arr.ConversionKey, settings ar
 		return arr.Conversion{}, false, e
 	}
 	secrets.Input, secrets.Output = trim(secrets.Input), trim(secrets.Output)
-	if err := m.c.Storage.Check(settings.Input.ContainerURI, string(secrets.Input)); err != nil {
+	if err := m.c.Storage.Check(key.Account, settings.Input.ContainerURI, string(secrets.Input)); err != nil {
 		return arr.Conversion{}, false, err
 	}
-	if err := m.c.Storage.Check(settings.Output.ContainerURI, string(secrets.Output)); err != nil {
+	if err := m.c.Storage.Check(key.Account, settings.Output.ContainerURI, string(secrets.Output)); err != nil {
 		return arr.Conversion{}, false, err
 	}
 	sealed, err := m.c.Sealer.seal(key, secrets)

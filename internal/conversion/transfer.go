@@ -33,6 +33,7 @@ const (
 // transfer moves the files of one attempt.
 type transfer struct {
 	storage  Storage
+	account  arr.AccountID
 	settings arr.ConversionSettings
 	secrets  Credentials
 	hide     *strings.Replacer // takes the secrets out of texts
@@ -78,7 +79,7 @@ type source struct {
 // fetch brings the source into inputDir.
 func (t *transfer) fetch(ctx context.Context) (err error) {
 	in := t.settings.Input
-	c, err := t.storage.Open(ctx, in.ContainerURI, string(t.secrets.Input))
+	c, err := t.storage.Open(ctx, t.account, in.ContainerURI, string(t.secrets.Input))
 	if err != nil {
 		return err
 	}
@@ -282,7 +283,7 @@ func (t *transfer) store(ctx context.Context) (err error) {
 		}
 		total += info.Size()
 	}
-	c, err := t.storage.Open(ctx, out.ContainerURI, string(t.secrets.Output))
+	c, err := t.storage.Open(ctx, t.account, out.ContainerURI, string(t.secrets.Output))
 	if err != nil {
 		return err
 	}
@@ -319,7 +320,7 @@ func contentType(name string) string {
 func (t *transfer) storeFailure(ctx context.Context, rec *Record, out outcome) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reportTimeout)
 	defer cancel()
-	c, err := t.storage.Open(ctx, t.settings.Output.ContainerURI, string(t.secrets.Output))
+	c, err := t.storage.Open(ctx, t.account, t.settings.Output.ContainerURI, string(t.secrets.Output))
 	if err != nil {
 		t.log.Warn("result not written", "reason", t.hide.Replace(err.Error()))
 		return
