@@ -81,7 +81,7 @@ func serve(ctx context.Context, set settings, log *slog.Logger, ready func(conte
 	w := set.Worker
 	backend, err := local.New(local.Config{
 		Dir: filepath.Join(dir, sessionsDir), Binary: w.Binary, ControlAddress: "unix:" + filepath.Join(dir, socketFile),
-		Hostname: w.Hostname, BindIP: w.BindIP, PortMin: w.PortMin, PortMax: w.PortMax,
+		Hostname: w.Hostname, BindIP: w.BindIP, PublicIP: w.PublicIP, PortMin: w.PortMin, PortMax: w.PortMax,
 		AllowedOrigins: set.CORS.AllowedOrigins, ModelRoots: w.ModelRoots, ModelHosts: w.ModelHosts,
 		CacheDir: filepath.Join(dir, cacheDir), CacheBytes: w.ModelCacheMiB << 20, RenewEvery: w.RenewEvery, OrphanAfter: w.OrphanAfter,
 		IssueCert: func(host string) (certPEM, keyPEM []byte, err error) { return ca.Issue(time.Now(), host) },

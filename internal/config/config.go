@@ -69,6 +69,7 @@ type Worker struct {
 	Binary      string        `yaml:"binary"`      // "" = heliograph-worker beside this program, then in PATH
 	Hostname    string        `yaml:"hostname"`    // what clients are told to connect to
 	BindIP      string        `yaml:"bindIP"`      // where workers listen
+	PublicIP    string        `yaml:"publicIP"`    // where viewers find bindIP, behind a network address translation; "" = there
 	PortMin     int           `yaml:"portMin"`     // each worker binds two free ports of this range
 	PortMax     int           `yaml:"portMax"`     //
 	RenewEvery  time.Duration `yaml:"renewEvery"`  // how often a worker renews its lease on life

@@ -82,7 +82,8 @@ func TestFileThenEnvironment(t *testing.T) {
 		"HELIOGRAPH_SIZES_STANDARD_MEMORY_LIMIT_MIB": "512",
 		"HELIOGRAPH_SIZES_PREMIUM_MAX_SESSIONS":      "3",
 		"HELIOGRAPH_EXTERNAL_URL":                    "https://arr.example.com",
-		"HELIOGRAPH_WORKER_BIND_IP":                  "::1",
+		"HELIOGRAPH_WORKER_BIND_IP":                  "2001:db8::1",
+		"HELIOGRAPH_WORKER_PUBLIC_IP":                "2001:db8::2",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +95,7 @@ func TestFileThenEnvironment(t *testing.T) {
 	want.Worker.PortMin = 50000
 	want.Worker.ModelRoots = []string{"/m"}
 	want.Worker.ModelHosts = []string{"a.example", "b.example"}
-	want.Worker.BindIP = "::1"
+	want.Worker.BindIP, want.Worker.PublicIP = "2001:db8::1", "2001:db8::2"
 	want.Sizes.Standard.MemoryLimitMiB = 512
 	want.Sizes.Premium.MaxSessions = 3
 	want.ExternalURL = "https://arr.example.com"
@@ -148,6 +149,10 @@ func TestMistakesAreNamed(t *testing.T) {
 		"duplicate key":      {text: "dataDir: /a\ndataDir: /b\n", want: []string{"[2:1]", "dataDir"}},
 		"wrong type":         {text: "worker:\n  portMin: many\n", want: []string{"[2:12]"}},
 		"bad variable":       {env: map[string]string{"HELIOGRAPH_WORKER_PORT_MIN": "x"}, want: []string{"HELIOGRAPH_WORKER_PORT_MIN"}},
+		"public loopback":    {text: "worker: {publicIP: 203.0.113.7}\n", want: []string{"worker.publicIP:", "127.0.0.1"}},
+		"public for all":     {text: "worker: {publicIP: 203.0.113.7, bindIP: 0.0.0.0}\n", want: []string{"worker.publicIP:"}},
+		"other family":       {text: "worker: {publicIP: 203.0.113.7, bindIP: 2001:db8::1}\n", want: []string{"worker.publicIP:"}},
+		"public name":        {text: "worker: {publicIP: arr.example.com, bindIP: 192.0.2.1}\n", want: []string{"worker.publicIP:"}},
 		"public plain HTTP":  {text: "listen: 0.0.0.0:80\n", want: []string{"listen:", "tls.certFile", "externalURL"}},
 		"public dashboard":   {text: "dashboardListen: :80\n", want: []string{"dashboardListen:", "clear text"}},
 		"one of two files":   {text: "tls: {certFile: a}\n", want: []string{"tls: certFile and keyFile"}},

@@ -53,6 +53,10 @@ type Config struct {
 	TCP    net.Listener     // ICE-TCP (RFC 6544) connections to the same addresses, see SplitTCP; nil = UDP only
 	Codecs []encode.Codec   // best first
 	Logger *slog.Logger
+
+	// PublicIP is where viewers find the one socket of UDP, and TCP, on the same ports, behind a network address translation
+	// one to one; it is in the candidates in place of the socket's own. Empty: there is none.
+	PublicIP string
 }
 
 // Server accepts viewers on some UDP sockets and one TCP port.
@@ -67,6 +71,9 @@ type Server struct {
 func NewServer(c Config) (*Server, error) {
 	if len(c.Codecs) == 0 {
 		return nil, errors.New("no video encoder: install libopenh264 or libvpx")
+	}
+	if c.PublicIP != "" && len(c.UDP) != 1 {
+		return nil, fmt.Errorf("%d UDP sockets cannot share the public address %s", len(c.UDP), c.PublicIP)
 	}
 	s := &Server{c: c}
 	for _, u := range c.UDP {
@@ -266,6 +273,14 @@ func (s *Server) api(codec encode.Codec, repairs *rtx) (*webrtc.API, error) {
 	settings.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	settings.SetIncludeLoopbackCandidate(true)
 	settings.SetIPFilter(func(ip net.IP) bool { return slices.ContainsFunc(s.ips, ip.Equal) })
+	if s.c.PublicIP != "" {
+		err := settings.SetICEAddressRewriteRules(webrtc.ICEAddressRewriteRule{
+			External: []string{s.c.PublicIP}, AsCandidateType: webrtc.ICECandidateTypeHost, Mode: webrtc.ICEAddressRewriteReplace,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("set the public address: %w", err)
+		}
+	}
 	networks := []webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6}
 	settings.SetICEUDPMux(s.udp)
 	if s.tcp != nil {

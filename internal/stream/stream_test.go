@@ -342,10 +342,7 @@ func TestCandidates(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	got := map[string]bool{}
-	for _, m := range regexp.MustCompile(`a=candidate:\S+ 1 (\S+) \d+ (\S+) (\d+) `).FindAllStringSubmatch(answer, -1) {
-		got[strings.Join(m[1:], " ")] = true
-	}
+	got := candidates(answer)
 	want := map[string]bool{
 		fmt.Sprintf("udp 127.0.0.1 %d", port):                           true,
 		fmt.Sprintf("udp 127.0.0.2 %d", port):                           true,
@@ -353,6 +350,59 @@ func TestCandidates(t *testing.T) {
 	}
 	if !maps.Equal(got, want) {
 		t.Errorf("the candidates are %v, want %v", got, want)
+	}
+}
+
+// candidates are the transports, addresses and ports in an answer.
+func candidates(answer string) map[string]bool {
+	got := map[string]bool{}
+	for _, m := range regexp.MustCompile(`a=candidate:\S+ 1 (\S+) \d+ (\S+) (\d+) `).FindAllStringSubmatch(answer, -1) {
+		got[strings.Join(m[1:], " ")] = true
+	}
+	return got
+}
+
+// TestPublicAddress has a server behind a network address translation, which leads from 127.0.0.2 to it.
+func TestPublicAddress(t *testing.T) {
+	const public = "127.0.0.2"
+	udp := listenUDP(t)
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, ice := stream.SplitTCP(tcp)
+	s, err := stream.NewServer(stream.Config{UDP: []net.PacketConn{udp}, TCP: ice, PublicIP: public, Codecs: []encode.Codec{encode.VP8}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	v, err := streamtest.New(t.Context(), streamtest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	p, answer, err := s.Accept(t.Context(), v.Offer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	want := map[string]bool{
+		fmt.Sprintf("udp %s %d", public, udp.LocalAddr().(*net.UDPAddr).Port): true,
+		fmt.Sprintf("tcp %s %d", public, tcp.Addr().(*net.TCPAddr).Port):      true,
+	}
+	if got := candidates(answer); !maps.Equal(got, want) {
+		t.Errorf("the candidates are %v, want %v", got, want)
+	}
+	q, w := connect(t, s, streamtest.Options{}) // by the server's own checks: nothing is translated here
+	produce(t, q)
+	watch(t, w, encode.VP8, 3)
+	two := stream.Config{UDP: []net.PacketConn{udp, udp}, PublicIP: public, Codecs: []encode.Codec{encode.VP8}}
+	if _, err := stream.NewServer(two); err == nil {
+		t.Error("two sockets share a public address")
 	}
 }
 

@@ -165,7 +165,7 @@ func (s *Session) Run(ctx context.Context) error {
 			if len(codecs) == 0 {
 				return nil, arr.Errorf(arr.CodeUnavailable, "This worker has no video encoder: neither libopenh264 nor libvpx was found.")
 			}
-			return s.accept(stream.Config{UDP: p.udp, TCP: ice, Codecs: codecs, Logger: s.opt.Log})
+			return s.accept(stream.Config{UDP: p.udp, TCP: ice, PublicIP: c.PublicIP, Codecs: codecs, Logger: s.opt.Log})
 		})
 	})
 	g.Go(func() error {

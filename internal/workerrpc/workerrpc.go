@@ -31,6 +31,7 @@ type WorkerConfig struct {
 
 	Hostname string `json:"hostname"` // what the worker reports as hostname, e.g. "localhost"
 	BindIP   string `json:"bindIP"`   // where it listens, e.g. "127.0.0.1"
+	PublicIP string `json:"publicIP"` // where viewers find BindIP behind a network address translation; "" = at BindIP
 	PortMin  int    `json:"portMin"`  // it binds two free ports in [PortMin, PortMax]
 	PortMax  int    `json:"portMax"`
 

@@ -44,6 +44,7 @@ type Config struct {
 	ControlAddress string   // where workers report: "unix:/path/control.sock"
 	Hostname       string   // what clients are told to connect to
 	BindIP         string   // where workers listen
+	PublicIP       string   // where viewers find BindIP; "" = there
 	PortMin        int      // each worker binds two free ports of [PortMin, PortMax]
 	PortMax        int      //
 	AllowedOrigins []string // CORS of the workers' ports
@@ -165,6 +166,7 @@ func (b *Backend) writeConfig(path string, spec session.Spec) error {
 		ControlToken:    string(spec.ControlToken),
 		Hostname:        b.c.Hostname,
 		BindIP:          b.c.BindIP,
+		PublicIP:        b.c.PublicIP,
 		PortMin:         b.c.PortMin,
 		PortMax:         b.c.PortMax,
 		AllowedOrigins:  b.c.AllowedOrigins,

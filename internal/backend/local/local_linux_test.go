@@ -302,6 +302,7 @@ func TestFilesArePrivateAndConfigGoes(t *testing.T) {
 	m := boot(t, quiet{})
 	m.config.IssueCert = func(host string) ([]byte, []byte, error) { return []byte("cert of " + host), []byte("key"), nil }
 	m.config.TokenKeys = func() string { return `{"keys":[]}` }
+	m.config.PublicIP = "203.0.113.7"
 	t.Setenv("HELIOGRAPH_ACCOUNT_KEY", "hidden")
 	b := m.open(t)
 	spec := specOf("one")
@@ -322,7 +323,7 @@ func TestFilesArePrivateAndConfigGoes(t *testing.T) {
 		err = json.Unmarshal(data, &c)
 	}
 	if err != nil || c.CertPEM != "cert of localhost" || c.TokenKeys != `{"keys":[]}` || c.ControlToken != "secret" || c.MemoryLimit != 2<<30 ||
-		c.PrimitiveBudget != 5 || c.Renderer != "auto" || c.PortMin != 49152 {
+		c.PrimitiveBudget != 5 || c.Renderer != "auto" || c.PortMin != 49152 || c.PublicIP != "203.0.113.7" {
 		t.Errorf("config %+v (%v)", c, err)
 	}
 	var s state
