@@ -92,3 +92,17 @@ func (q *orderedQueue[T]) put(i int, r T) {
 	}
 	q.emitting = false
 }
+
+// parallel calls work for as many parts of 0..n-1 as there are threads, at once. Parts may be empty.
+func parallel(threads, n int, work func(part, lo, hi int)) {
+	var wg sync.WaitGroup
+	for t := range threads {
+		lo, hi := n*t/threads, n*(t+1)/threads
+		if t == threads-1 {
+			work(t, lo, hi)
+		} else {
+			wg.Go(func() { work(t, lo, hi) })
+		}
+	}
+	wg.Wait()
+}

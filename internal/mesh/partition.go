@@ -19,10 +19,13 @@ const (
 // finest returns the level of full detail.
 func (h *hierarchy) finest(ctx context.Context) (*level, error) {
 	order := h.usable()
-	ranges := h.chunks(order)
+	ranges, err := h.chunks(ctx, order)
+	if err != nil {
+		return nil, err
+	}
 	n := len(order)
 	l := &level{pieces: pieces{tris: make([][3]uint8, 0, n), verts: make([]uint32, 0, n*3/4)}}
-	err := ordered(ctx, h.threads, len(ranges), func(thread, i int) pieces {
+	err = ordered(ctx, h.threads, len(ranges), func(thread, i int) pieces {
 		return h.workers[thread].chunk(order[ranges[i].lo:ranges[i].hi])
 	}, func(_ int, p pieces) error {
 		l.append(&p)
@@ -34,96 +37,131 @@ func (h *hierarchy) finest(ctx context.Context) (*level, error) {
 // usable returns the triangles worth keeping.
 func (h *hierarchy) usable() []uint32 {
 	p := h.p
-	order := make([]uint32, 0, len(p.Indices)/3)
-	for t := range uint32(len(p.Indices) / 3) {
-		a, b, c := p.Indices[3*t], p.Indices[3*t+1], p.Indices[3*t+2]
-		wa, wb, wc := h.welded[a], h.welded[b], h.welded[c]
-		if wa == wb || wb == wc || wa == wc || !isFinite(p.Positions[a]) || !isFinite(p.Positions[b]) || !isFinite(p.Positions[c]) {
-			continue
+	order := make([]uint32, len(p.Indices)/3)
+	kept := make([][]uint32, h.threads)
+	parallel(h.threads, len(order), func(part, lo, hi int) {
+		kept[part] = order[lo:lo]
+		for t := lo; t < hi; t++ {
+			a, b, c := p.Indices[3*t], p.Indices[3*t+1], p.Indices[3*t+2]
+			wa, wb, wc := h.welded[a], h.welded[b], h.welded[c]
+			if wa == wb || wb == wc || wa == wc || !isFinite(p.Positions[a]) || !isFinite(p.Positions[b]) || !isFinite(p.Positions[c]) {
+				continue
+			}
+			kept[part] = append(kept[part], uint32(t))
 		}
-		order = append(order, t)
+	})
+	n := 0
+	for _, k := range kept {
+		n += copy(order[n:], k)
 	}
-	return order
+	return order[:n]
 }
 
 // chunks sorts triangles along a Morton curve, as finely as is needed to cut them into runs of no more than chunkTriangles,
 // and returns the runs.
-func (h *hierarchy) chunks(order []uint32) []run {
+func (h *hierarchy) chunks(ctx context.Context, order []uint32) (runs []run, err error) {
 	m := mortonSorter{h: h, order: order}
-	m.sort(0, len(order))
-	return m.runs
+	all := run{0, len(order)}
+	if all.n() <= chunkTriangles {
+		return m.sort(nil, all), nil
+	}
+	m.tmp, m.cells = make([]uint32, len(order)), make([]uint16, len(order))
+	parts := m.step(all, h.threads)
+	err = ordered(ctx, h.threads, len(parts), func(_, i int) []run { return m.sort(nil, parts[i]) },
+		func(_ int, more []run) error {
+			runs = append(runs, more...)
+			return nil
+		})
+	return runs, err
 }
 
+// mortonSorter sorts runs of order; those that do not overlap at the same time.
 type mortonSorter struct {
 	h     *hierarchy
 	order []uint32
 	cells []uint16
 	tmp   []uint32
-	runs  []run
 }
 
 // mortonBits is the number of bits an axis that one step sorts by.
 const mortonBits = 5
 
-func (m *mortonSorter) sort(lo, hi int) {
-	if hi-lo <= chunkTriangles {
-		if hi > lo {
-			m.runs = append(m.runs, run{lo, hi})
+// sort appends the runs into which it cuts r.
+func (m *mortonSorter) sort(runs []run, r run) []run {
+	switch {
+	case r.n() > chunkTriangles:
+		for _, part := range m.step(r, 1) {
+			runs = m.sort(runs, part)
 		}
-		return
+	case r.n() > 0:
+		runs = append(runs, r)
 	}
-	order := m.order[lo:hi]
+	return runs
+}
+
+// step sorts r by the cells of a grid, and cuts it into single cells of more than chunkTriangles and runs of no more.
+func (m *mortonSorter) step(r run, threads int) (parts []run) {
+	order, cells, tmp := m.order[r.lo:r.hi], m.cells[r.lo:r.hi], m.tmp[r.lo:r.hi]
+	boxes := make([]geom.AABB, threads)
+	parallel(threads, len(order), func(part, lo, hi int) {
+		box := emptyMinMax()
+		for _, t := range order[lo:hi] {
+			box.extend(vecOf(m.h.corner(t)))
+		}
+		boxes[part] = box.box()
+	})
 	box := geom.Empty()
-	for _, t := range order {
-		box = box.Extend(m.h.corner(t))
+	for _, b := range boxes {
+		box = box.Union(b)
 	}
 	e := box.Size()
 	scale := (1<<mortonBits - 1) / float64(max(e[0], e[1], e[2]))
 	if math.IsInf(scale, 0) {
-		for ; lo < hi; lo += chunkTriangles { // all in one place: any order will do
-			m.runs = append(m.runs, run{lo, min(hi, lo+chunkTriangles)})
+		for ; r.lo < r.hi; r.lo += chunkTriangles { // all in one place: any order will do
+			parts = append(parts, run{r.lo, min(r.hi, r.lo+chunkTriangles)})
 		}
-		return
+		return parts
 	}
-	if m.tmp == nil {
-		m.tmp, m.cells = make([]uint32, len(m.order)), make([]uint16, len(m.order))
-	}
-	const cells = 1 << (3 * mortonBits)
-	ends := make([]int, cells+1)
-	for i, t := range order {
-		p, c := m.h.corner(t), uint16(0)
-		for k := range 3 {
-			c |= spreadBits(uint16((float64(p[k])-float64(box.Min[k]))*scale)) << k
+	counts := make([][]int, threads)
+	parallel(threads, len(order), func(part, lo, hi int) {
+		count := make([]int, 1<<(3*mortonBits))
+		for i := lo; i < hi; i++ {
+			p, c := m.h.corner(order[i]), uint16(0)
+			for k := range 3 {
+				c |= spreadBits(uint16((float64(p[k])-float64(box.Min[k]))*scale)) << k
+			}
+			cells[i] = c
+			count[c]++
 		}
-		m.cells[lo+i] = c
-		ends[c+1]++
-	}
-	for c := range cells {
-		ends[c+1] += ends[c]
-	}
-	for i, t := range order {
-		c := m.cells[lo+i]
-		m.tmp[lo+ends[c]] = t
-		ends[c]++
-	}
-	copy(order, m.tmp[lo:hi])
-	first := 0
-	for c := range cells {
-		start := 0
-		if c > 0 {
-			start = ends[c-1]
+		counts[part] = count
+	})
+	ends := placed(counts)
+	parallel(threads, len(order), func(part, lo, hi int) {
+		at := counts[part]
+		for i := lo; i < hi; i++ {
+			tmp[at[cells[i]]] = order[i]
+			at[cells[i]]++
 		}
-		switch end := ends[c]; {
-		case end-start > chunkTriangles:
-			m.sort(lo+first, lo+start)
-			m.sort(lo+start, lo+end)
-			first = end
-		case end-first > chunkTriangles:
-			m.sort(lo+first, lo+start)
-			first = start
+	})
+	copy(order, tmp)
+	first, start := 0, 0
+	cut := func(end int) {
+		if end > first {
+			parts = append(parts, run{r.lo + first, r.lo + end})
 		}
+		first = end
 	}
-	m.sort(lo+first, hi)
+	for _, end := range ends {
+		if end-first > chunkTriangles {
+			cut(start)
+		}
+		if end-start > chunkTriangles {
+			cut(end)
+		}
+		start = end
+	}
+	cut(len(order))
+	return parts
 }
 
 // spreadBits puts two zeros between the five low bits of x.
@@ -164,6 +202,7 @@ func (h *hierarchy) partition(ctx context.Context, l *level) ([][]uint32, error)
 	err := ordered(ctx, h.threads, len(chunks), func(thread, i int) [][]uint32 {
 		g := &groupers[thread]
 		g.h, g.l = h, l
+		sortNear(chunks[i])
 		return g.group(chunks[i])
 	}, func(_ int, more [][]uint32) error {
 		groups = append(groups, more...)
@@ -175,7 +214,7 @@ func (h *hierarchy) partition(ctx context.Context, l *level) ([][]uint32, error)
 	return groups, h.own(ctx, l, groups)
 }
 
-// clusterChunks sorts clusters so that neighbours are near each other, and appends runs of no more than chunkClusters to chunks.
+// clusterChunks sorts clusters into compact runs of no more than chunkClusters, and appends these to chunks.
 func clusterChunks(cs []centroid, share float64, chunks [][]centroid) [][]centroid {
 	if len(cs) > chunkClusters {
 		half := int(float64(len(cs)) * share)
@@ -183,10 +222,10 @@ func clusterChunks(cs []centroid, share float64, chunks [][]centroid) [][]centro
 		chunks = clusterChunks(cs[:half], share, chunks)
 		return clusterChunks(cs[half:], share, chunks)
 	}
-	sortNear(cs)
 	return append(chunks, cs)
 }
 
+// sortNear sorts clusters so that neighbours are near each other.
 func sortNear(cs []centroid) {
 	for len(cs) > 2 {
 		half := len(cs) / 2
