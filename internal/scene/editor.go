@@ -46,14 +46,13 @@ type Editor struct {
 	models     []*placed // by ascending EntityID
 	lastModel  ModelID
 	lastEntity EntityID
-	light      DirectionalLight
 	sky        Sky
 }
 
 // NewEditor returns an empty scene with the default light and sky.
 func NewEditor() *Editor {
-	e := &Editor{light: DefaultLight(), sky: DefaultSky()}
-	e.current.Store(&Snapshot{Bounds: geom.Empty(), Light: e.light, Sky: e.sky})
+	e := &Editor{sky: DefaultSky()}
+	e.current.Store(&Snapshot{Bounds: geom.Empty(), Light: DefaultLight(), Sky: e.sky})
 	return e
 }
 
@@ -131,14 +130,6 @@ func (e *Editor) SetEnabled(id EntityID, enabled bool) error {
 	return nil
 }
 
-// SetLight replaces the directional light.
-func (e *Editor) SetLight(l DirectionalLight) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.light = l
-	e.version.Add(1)
-}
-
 // SetSky replaces the sky.
 func (e *Editor) SetSky(s Sky) {
 	e.mu.Lock()
@@ -192,7 +183,7 @@ func (e *Editor) Snapshot() *Snapshot {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	s := &Snapshot{Version: e.version.Load(), Bounds: geom.Empty(), Light: e.light, Sky: e.sky}
+	s := &Snapshot{Version: e.version.Load(), Bounds: geom.Empty(), Light: DefaultLight(), Sky: e.sky}
 	if s.Version == e.current.Load().Version {
 		return e.current.Load()
 	}
