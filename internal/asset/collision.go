@@ -127,7 +127,7 @@ func (f *File) readCollision(ctx context.Context, i int) (*mesh.Collision, error
 		return nil, err
 	}
 	c := &mesh.Collision{Nodes: make([]mesh.CollisionNode, e.nodes)}
-	c.Positions, _ = vec3s(list[:3*e.vertices])
+	c.Positions, _ = vectors[geom.Vec3](list[:3*e.vertices])
 	list = list[3*e.vertices:]
 	c.Indices, list = list[:3*e.triangles:3*e.triangles], list[3*e.triangles:]
 	last := uint32(0)

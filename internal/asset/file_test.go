@@ -191,10 +191,6 @@ func TestFewRequests(t *testing.T) {
 	if b := full.Blocks; b.Width != 200 || len(b.Levels) != 8 {
 		t.Errorf("the texture is %d wide with %d mips", b.Width, len(b.Levels))
 	}
-	half, err := f.ReadTexture(t.Context(), full, 128)
-	if err != nil || half.Blocks.Width != 100 || !bytes.Equal(half.Blocks.Levels[0], full.Blocks.Levels[1]) {
-		t.Errorf("half the texture: %+v, %v", half, err)
-	}
 }
 
 // TestPagesNeedCoarserOnes follows what pages need up to the roots.

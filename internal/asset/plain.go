@@ -93,20 +93,34 @@ func (w *writer) plain(ctx context.Context) error {
 	return nil
 }
 
+// vector is what arrays of several numbers hold.
+type vector interface {
+	geom.Vec2 | geom.Vec3 | geom.Vec4
+}
+
 // words are the bits of vectors.
-func words[T geom.Vec2 | geom.Vec3 | geom.Vec4](vs []T) []uint32 {
-	var out []uint32
+func words[T vector](vs []T) []uint32 {
+	var one T
+	out := make([]uint32, 0, len(vs)*len(one))
 	for _, v := range vs {
-		switch v := any(v).(type) {
-		case geom.Vec2:
-			out = append(out, math.Float32bits(v[0]), math.Float32bits(v[1]))
-		case geom.Vec3:
-			out = append(out, math.Float32bits(v[0]), math.Float32bits(v[1]), math.Float32bits(v[2]))
-		case geom.Vec4:
-			out = append(out, math.Float32bits(v[0]), math.Float32bits(v[1]), math.Float32bits(v[2]), math.Float32bits(v[3]))
+		for k := range len(v) {
+			out = append(out, math.Float32bits(v[k]))
 		}
 	}
 	return out
+}
+
+// vectors are the vectors whose bits words has, and whether they are whole ones.
+func vectors[T vector](words []uint32) ([]T, bool) {
+	var one T
+	n := len(one)
+	out := make([]T, len(words)/n)
+	for i := range out {
+		for k := range n {
+			out[i][k] = math.Float32frombits(words[n*i+k])
+		}
+	}
+	return out, len(words)%n == 0
 }
 
 // planes puts the lowest bytes of all words first, then the next ones.
@@ -226,11 +240,11 @@ func (f *File) readPlain(ctx context.Context, p *scene.Primitive, arrays []array
 			t := &p.Targets[a.target-1]
 			switch a.kind {
 			case arrayPositions:
-				t.Positions, ok = vec3s(words)
+				t.Positions, ok = vectors[geom.Vec3](words)
 			case arrayNormals:
-				t.Normals, ok = vec3s(words)
+				t.Normals, ok = vectors[geom.Vec3](words)
 			case arrayTangents:
-				t.Tangents, ok = vec3s(words)
+				t.Tangents, ok = vectors[geom.Vec3](words)
 			}
 		} else {
 			ok = setArray(p, a.kind, words)
@@ -246,19 +260,19 @@ func (f *File) readPlain(ctx context.Context, p *scene.Primitive, arrays []array
 func setArray(p *scene.Primitive, kind uint8, words []uint32) (ok bool) {
 	switch kind {
 	case arrayPositions:
-		p.Positions, ok = vec3s(words)
+		p.Positions, ok = vectors[geom.Vec3](words)
 	case arrayNormals:
-		p.Normals, ok = vec3s(words)
+		p.Normals, ok = vectors[geom.Vec3](words)
 	case arrayTangents:
-		p.Tangents, ok = vec4s(words)
+		p.Tangents, ok = vectors[geom.Vec4](words)
 	case arrayUV0:
-		p.UV0, ok = vec2s(words)
+		p.UV0, ok = vectors[geom.Vec2](words)
 	case arrayUV1:
-		p.UV1, ok = vec2s(words)
+		p.UV1, ok = vectors[geom.Vec2](words)
 	case arrayColors:
-		p.Colors, ok = vec4s(words)
+		p.Colors, ok = vectors[geom.Vec4](words)
 	case arrayWeights:
-		p.Weights, ok = vec4s(words)
+		p.Weights, ok = vectors[geom.Vec4](words)
 	case arrayIndices:
 		p.Indices, ok = words, true
 	case arrayJoints:
@@ -269,34 +283,4 @@ func setArray(p *scene.Primitive, kind uint8, words []uint32) (ok bool) {
 		}
 	}
 	return ok
-}
-
-func vec2s(words []uint32) ([]geom.Vec2, bool) {
-	out := make([]geom.Vec2, len(words)/2)
-	for i := range out {
-		for k := range out[i] {
-			out[i][k] = math.Float32frombits(words[2*i+k])
-		}
-	}
-	return out, len(words)%2 == 0
-}
-
-func vec3s(words []uint32) ([]geom.Vec3, bool) {
-	out := make([]geom.Vec3, len(words)/3)
-	for i := range out {
-		for k := range out[i] {
-			out[i][k] = math.Float32frombits(words[3*i+k])
-		}
-	}
-	return out, len(words)%3 == 0
-}
-
-func vec4s(words []uint32) ([]geom.Vec4, bool) {
-	out := make([]geom.Vec4, len(words)/4)
-	for i := range out {
-		for k := range out[i] {
-			out[i][k] = math.Float32frombits(words[4*i+k])
-		}
-	}
-	return out, len(words)%4 == 0
 }

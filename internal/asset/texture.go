@@ -237,18 +237,3 @@ func (f *File) fillAll(ctx context.Context, maxSide int, progress func(done floa
 func (f *File) LoadTextures(ctx context.Context, progress func(done float64)) error {
 	return f.fillAll(ctx, maxSide, progress)
 }
-
-// ReadTexture reads a texture of the model from the mip that is at most maxSide wide and high, 0 = all mips, and returns it as
-// a texture of that size. It changes nothing in the model. A texture that is stored without mips is white where it is larger.
-func (f *File) ReadTexture(ctx context.Context, t *scene.Texture, side int) (*scene.Texture, error) {
-	if side <= 0 {
-		side = maxSide
-	}
-	for i, known := range f.textures {
-		if known == t {
-			out := &scene.Texture{Name: t.Name, WrapU: t.WrapU, WrapV: t.WrapV, Nearest: t.Nearest}
-			return out, f.fill(ctx, out, &f.entries[i], side)
-		}
-	}
-	return nil, fmt.Errorf("asset: texture %q is of another model", t.Name)
-}
