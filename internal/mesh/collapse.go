@@ -163,7 +163,7 @@ func (s *simplifier) collapse(v, w uint32) {
 	s.head[v], s.queued[v], s.into[v], s.grown[w] = end, 0, w, true
 	s.rim[w] |= s.rim[v]
 	s.quadrics[w].add(&s.quadrics[v])
-	s.own[w] = s.quadrics[w].at(s.pos[w])
+	s.own[w] = ownPlanes{s.quadrics[w].at(s.pos[w]), s.quadrics[w].weight}
 	if !s.locked[w] {
 		s.enqueue(w)
 	}

@@ -21,11 +21,9 @@ func (k *components) root(p uint32) uint32 {
 }
 
 func (k *components) union(a, b uint32) {
-	if a, b = k.root(a), k.root(b); a < b {
-		k.parent[b] = a
-	} else {
-		k.parent[a] = b
-	}
+	x, y := k.root(a), k.root(b)
+	r := min(x, y)
+	k.parent[x], k.parent[y], k.parent[a], k.parent[b] = r, r, r, r
 }
 
 // find sets the components of s and queues those that may be pruned.
@@ -36,8 +34,11 @@ func (k *components) find(s *simplifier) {
 		k.parent[i] = uint32(i)
 	}
 	for _, t := range s.tris {
-		k.union(s.at[t[0]], s.at[t[1]])
-		k.union(s.at[t[0]], s.at[t[2]])
+		a, b, c := s.at[t[0]], s.at[t[1]], s.at[t[2]]
+		if r := k.parent[a]; k.parent[b] != r || k.parent[c] != r { // mostly they are joined already
+			k.union(a, b)
+			k.union(a, c)
+		}
 	}
 	roots := 0
 	for i, p := range k.parent {

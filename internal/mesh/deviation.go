@@ -131,12 +131,22 @@ func (s *simplifier) nearest(g *sample, enough float32) (f finding, ok bool) {
 	return f, f.error < far
 }
 
-// nearestOfAll compares g with all triangles.
+// nearestOfAll compares g with all triangles whose boxes are as near as f.
 func (s *simplifier) nearestOfAll(g *sample, f *finding) {
+	d := sqrt32(f.error)
+	lo, hi := g.pos.sub(vec{d, d, d}), g.pos.add(vec{d, d, d})
 	for t := range s.tris {
-		if s.tris[t][0] != none {
-			s.compare(g, uint32(t), f)
+		tri := &s.tris[t]
+		if tri[0] == none {
+			continue
 		}
+		a, b, c := &s.pos[s.at[tri[0]]], &s.pos[s.at[tri[1]]], &s.pos[s.at[tri[2]]]
+		if a.x > hi.x && b.x > hi.x && c.x > hi.x || a.x < lo.x && b.x < lo.x && c.x < lo.x ||
+			a.y > hi.y && b.y > hi.y && c.y > hi.y || a.y < lo.y && b.y < lo.y && c.y < lo.y ||
+			a.z > hi.z && b.z > hi.z && c.z > hi.z || a.z < lo.z && b.z < lo.z && c.z < lo.z {
+			continue
+		}
+		s.compare(g, uint32(t), f)
 	}
 }
 

@@ -50,10 +50,10 @@ type simplifier struct {
 	head     []uint16 // positions: the first corner there, or end
 	corners  []corner // 3 x triangle + k
 	quadrics []quadric
-	own      []float64 // positions: their quadrics where they are
-	rim      []uint32  // positions: zero if the triangles around it close a ring of one vertex
-	grown    []bool    // positions: others have collapsed onto them
-	into     []uint32  // positions: where they went, themselves while they are there
+	own      []ownPlanes // positions
+	rim      []uint32    // positions: zero if the triangles around it close a ring of one vertex
+	grown    []bool      // positions: others have collapsed onto them
+	into     []uint32    // positions: where they went, themselves while they are there
 	queue    collapseQueue
 	queued   []collapse // positions: the entry in the queue that counts
 	delayed  []collapse // positions: the best of those looked at and put off, or never
@@ -76,6 +76,9 @@ type corner struct {
 
 // end ends the list of a position's corners. A group has fewer: see groupTriangles.
 const end = math.MaxUint16
+
+// ownPlanes is the quadric of a position where it is.
+type ownPlanes struct{ sum, weight float64 }
 
 // wedgeMove is what happens to one vertex of a position that vanishes.
 type wedgeMove struct {
@@ -147,7 +150,6 @@ func (s *simplifier) begin(q *patch, locked func(uint32) bool) {
 	s.weight, s.changed, s.grown = sized(s.weight, nv), sized(s.changed, nv), sized(s.grown, n)
 	clear(s.grown)
 	clear(s.quadrics)
-	clear(s.own)
 	clear(s.rim)
 	clear(s.weight)
 	copy(s.changed, q.derived)
@@ -203,14 +205,17 @@ func (s *simplifier) local(x geom.Vec3) vec {
 // measure sets quadrics, weights and the scale of the texture coordinates.
 func (s *simplifier) measure() {
 	var area, uvArea [2]float64
-	for t, tri := range s.tris {
-		a, b, c := s.pos[s.at[tri[0]]], s.pos[s.at[tri[1]]], s.pos[s.at[tri[2]]]
-		n := b.sub(a).cross(c.sub(a))
+	uvs := [2][]geom.Vec2{s.prim.UV0, s.prim.UV1}
+	for t := range s.tris {
+		tri := &s.tris[t]
+		a, b, c := s.at[tri[0]], s.at[tri[1]], s.at[tri[2]]
+		pa := s.pos[a]
+		n := s.pos[b].sub(pa).cross(s.pos[c].sub(pa))
 		l := n.length()
 		for _, v := range tri {
 			s.weight[v] += l / 6
 		}
-		for set, uv := range [2][]geom.Vec2{s.prim.UV0, s.prim.UV1} {
+		for set, uv := range &uvs {
 			if uv != nil {
 				area[set] += float64(l)
 				uvArea[set] += math.Abs(cross2(uv[tri[0]], uv[tri[1]], uv[tri[2]]))
@@ -218,16 +223,22 @@ func (s *simplifier) measure() {
 		}
 		if l > 0 {
 			n = n.mul(1 / l)
-			q := plane(n, a, float64(l), float64(l))
-			for _, v := range tri {
-				s.quadrics[s.at[v]].add(&q)
-			}
+			q := plane(n, pa, float64(l), float64(l))
+			s.quadrics[a].add(&q)
+			s.quadrics[b].add(&q)
+			s.quadrics[c].add(&q)
+		}
+		if s.rim[a]|s.rim[b]|s.rim[c] == 0 {
+			continue
 		}
 		for k := range tri {
 			if s.rim[s.at[tri[k]]] != 0 && s.rim[s.at[tri[after[k]]]] != 0 {
 				s.edge(uint32(t), k, n)
 			}
 		}
+	}
+	for p := range s.own {
+		s.own[p] = ownPlanes{weight: s.quadrics[p].weight}
 	}
 	s.look = appearance{prim: &s.prim}
 	for set := range area {
@@ -309,11 +320,12 @@ func (s *simplifier) enqueueAfter(p uint32, done collapse) {
 
 // planes is the mean square distance of position to from the planes of q and of its own.
 func (s *simplifier) planes(q *quadric, to uint32) float32 {
-	weight := q.weight + s.quadrics[to].weight
+	o := &s.own[to]
+	weight := q.weight + o.weight
 	if weight == 0 {
 		return 0
 	}
-	return float32((q.at(s.pos[to]) + s.own[to]) / weight)
+	return float32((q.at(s.pos[to]) + o.sum) / weight)
 }
 
 func sqrt32(x float32) float32 { return float32(math.Sqrt(float64(x))) }
