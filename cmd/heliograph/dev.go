@@ -57,7 +57,7 @@ func openDevAccount(ctx context.Context, dir string, accounts *token.Accounts) (
 		if err := json.Unmarshal(text, &a); err != nil {
 			return a, fmt.Errorf("read development account %s: %w", path, err)
 		}
-		switch err := accounts.CheckKey(ctx, a.ID, token.Secret(a.Key)); arr.CodeOf(err) {
+		switch err := accounts.CheckKey(ctx, a.ID, arr.Secret(a.Key)); arr.CodeOf(err) {
 		case "":
 			return a, nil
 		case arr.CodeUnauthorized: // its key was rotated, or the database is new
@@ -78,7 +78,7 @@ func openDevAccount(ctx context.Context, dir string, accounts *token.Accounts) (
 }
 
 // freshKey gives the account id a new key, making the account if need be; an empty id gets a new one.
-func freshKey(ctx context.Context, accounts *token.Accounts, id arr.AccountID) (arr.AccountID, token.Secret, error) {
+func freshKey(ctx context.Context, accounts *token.Accounts, id arr.AccountID) (arr.AccountID, arr.Secret, error) {
 	if id != "" {
 		key, err := accounts.RotateKey(ctx, id, token.Primary)
 		if arr.CodeOf(err) != arr.CodeNotFound {

@@ -57,18 +57,10 @@ func (s storage) Open(ctx context.Context, account arr.AccountID, uri, sas strin
 // blobConfig says the same in the words of package blob.
 func blobConfig(s config.Storage) blob.Config {
 	c := blob.Config{
-		Local: blob.Local(s.Local),
-		Azure: blob.Azure{HostSuffixes: s.Azure.HostSuffixes},
-		S3: blob.S3{
-			Buckets: s.S3.Buckets, Endpoint: s.S3.Endpoint, Region: s.S3.Region, PathStyle: s.S3.PathStyle, AccessKeyID: s.S3.AccessKeyID,
-			SecretAccessKey: blob.Secret(s.S3.SecretAccessKey), SessionToken: blob.Secret(s.S3.SessionToken),
-		},
-		GCS: blob.GCS(s.GCS),
+		Local: blob.Local(s.Local), Azure: blob.Azure{HostSuffixes: s.Azure.HostSuffixes}, S3: blob.S3(s.S3), GCS: blob.GCS(s.GCS),
 	}
 	for _, a := range s.Azure.Accounts {
-		c.Azure.Accounts = append(c.Azure.Accounts, blob.AzureAccount{
-			Name: a.Name, Endpoint: a.Endpoint, Key: blob.Secret(a.Key), Identity: a.Identity,
-		})
+		c.Azure.Accounts = append(c.Azure.Accounts, blob.AzureAccount(a))
 	}
 	for _, r := range s.Reserved {
 		c.Reserved = append(c.Reserved, blob.Reservation(r))

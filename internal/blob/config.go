@@ -1,6 +1,6 @@
 package blob
 
-import "log/slog"
+import "github.com/heliograph/heliograph/internal/arr"
 
 // Config says which storage conversions may use. The zero value allows Azure Blob storage by shared access signature, and
 // nothing else.
@@ -29,21 +29,21 @@ type Azure struct {
 // AzureAccount is a storage account that clients may use without a signature, by Key or Identity; with neither, it only
 // says that the account's endpoint may be named.
 type AzureAccount struct {
-	Name     string `yaml:"name"`
-	Endpoint string `yaml:"endpoint"` // of the account, as http://127.0.0.1:10000/devstoreaccount1; "" = https://NAME.blob.core.windows.net
-	Key      Secret `yaml:"key"`      // shared key in base64
-	Identity bool   `yaml:"identity"` // the identity that this service runs as (environment, workload or managed identity, az login)
+	Name     string     `yaml:"name"`
+	Endpoint string     `yaml:"endpoint"` // as http://127.0.0.1:10000/devstoreaccount1; "" = https://NAME.blob.core.windows.net
+	Key      arr.Secret `yaml:"key"`      // shared key in base64
+	Identity bool       `yaml:"identity"` // the identity that this service runs as (environment, workload or managed identity, az login)
 }
 
 // S3 is Amazon S3, and what speaks its protocol.
 type S3 struct {
-	Buckets         []string `yaml:"buckets"`   // that clients may name; "*" = all that the credentials open; empty = none
-	Endpoint        string   `yaml:"endpoint"`  // "" = Amazon's
-	Region          string   `yaml:"region"`    // "" = from the environment
-	PathStyle       bool     `yaml:"pathStyle"` // the bucket is in the path, not in the host name
-	AccessKeyID     string   `yaml:"accessKeyID"`
-	SecretAccessKey Secret   `yaml:"secretAccessKey"` // "" = credentials from the environment
-	SessionToken    Secret   `yaml:"sessionToken"`
+	Buckets         []string   `yaml:"buckets"`   // that clients may name; "*" = all that the credentials open; empty = none
+	Endpoint        string     `yaml:"endpoint"`  // "" = Amazon's
+	Region          string     `yaml:"region"`    // "" = from the environment
+	PathStyle       bool       `yaml:"pathStyle"` // the bucket is in the path, not in the host name
+	AccessKeyID     string     `yaml:"accessKeyID"`
+	SecretAccessKey arr.Secret `yaml:"secretAccessKey"` // "" = credentials from the environment
+	SessionToken    arr.Secret `yaml:"sessionToken"`
 }
 
 // GCS is Google Cloud Storage. Its credentials are the application default credentials.
@@ -61,33 +61,4 @@ type Local struct {
 // DefaultAzureSuffixes are the host names of Azure's clouds (public, US government, China) and of its DNS zones.
 func DefaultAzureSuffixes() []string {
 	return []string{".blob.core.windows.net", ".blob.core.usgovcloudapi.net", ".blob.core.chinacloudapi.cn", ".blob.storage.azure.net"}
-}
-
-// Secret is a key of a storage account. It shows itself neither in logs, through fmt, nor in YAML.
-type Secret string
-
-// Reveal returns the secret's text.
-func (s Secret) Reveal() string { return string(s) }
-
-// String hides the secret from fmt.
-func (s Secret) String() string {
-	if s == "" {
-		return ""
-	}
-	return "[redacted]"
-}
-
-// GoString hides the secret from fmt's %#v.
-func (s Secret) GoString() string { return s.String() }
-
-// LogValue hides the secret from slog.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
-
-// MarshalText hides the secret from YAML and JSON.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// UnmarshalText takes the secret as it is.
-func (s *Secret) UnmarshalText(b []byte) error {
-	*s = Secret(b)
-	return nil
 }

@@ -3,10 +3,11 @@
 package config
 
 import (
-	"log/slog"
 	"time"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/heliograph/heliograph/internal/arr"
 )
 
 // Config is everything an operator can set. Each key of the YAML file is a field here; the same key by environment is
@@ -122,21 +123,21 @@ type AzureStorage struct {
 
 // AzureAccount is a linked storage account, by key or identity; with neither, only its endpoint is made known.
 type AzureAccount struct {
-	Name     string `yaml:"name"`
-	Endpoint string `yaml:"endpoint"` // "" = https://NAME.blob.core.windows.net
-	Key      Secret `yaml:"key"`
-	Identity bool   `yaml:"identity"` // the identity that the service runs as
+	Name     string     `yaml:"name"`
+	Endpoint string     `yaml:"endpoint"` // "" = https://NAME.blob.core.windows.net
+	Key      arr.Secret `yaml:"key"`
+	Identity bool       `yaml:"identity"` // the identity that the service runs as
 }
 
 // S3Storage is Amazon S3, and what speaks its protocol.
 type S3Storage struct {
-	Buckets         []string `yaml:"buckets"`   // "*" = all that the credentials open
-	Endpoint        string   `yaml:"endpoint"`  // "" = Amazon's
-	Region          string   `yaml:"region"`    // "" = from the environment
-	PathStyle       bool     `yaml:"pathStyle"` // the bucket is in the path, not in the host name
-	AccessKeyID     string   `yaml:"accessKeyID"`
-	SecretAccessKey Secret   `yaml:"secretAccessKey"` // "" = credentials from the environment
-	SessionToken    Secret   `yaml:"sessionToken"`
+	Buckets         []string   `yaml:"buckets"`   // "*" = all that the credentials open
+	Endpoint        string     `yaml:"endpoint"`  // "" = Amazon's
+	Region          string     `yaml:"region"`    // "" = from the environment
+	PathStyle       bool       `yaml:"pathStyle"` // the bucket is in the path, not in the host name
+	AccessKeyID     string     `yaml:"accessKeyID"`
+	SecretAccessKey arr.Secret `yaml:"secretAccessKey"` // "" = credentials from the environment
+	SessionToken    arr.Secret `yaml:"sessionToken"`
 }
 
 // GCSStorage is Google Cloud Storage, with the application default credentials.
@@ -185,29 +186,6 @@ func Default() Config {
 		Log: Log{Level: "info", Format: "auto"},
 	}
 }
-
-// Secret is a setting that neither logs nor check-config show.
-type Secret string
-
-// Reveal returns the secret's text.
-func (s Secret) Reveal() string { return string(s) }
-
-// String hides the secret from fmt.
-func (s Secret) String() string {
-	if s == "" {
-		return ""
-	}
-	return "[redacted]"
-}
-
-// GoString hides the secret from %#v.
-func (s Secret) GoString() string { return s.String() }
-
-// LogValue hides the secret from slog.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
-
-// MarshalYAML hides the secret from YAML.
-func (s Secret) MarshalYAML() (any, error) { return s.String(), nil }
 
 // YAML is the whole configuration as a file would spell it, without the secrets.
 func (c *Config) YAML() ([]byte, error) { return yaml.Marshal(c) }

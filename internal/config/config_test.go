@@ -203,6 +203,12 @@ func TestSecretsStayHidden(t *testing.T) {
 	if strings.Contains(all, "hush") || strings.Count(string(text), "redacted") != 3 {
 		t.Error(all)
 	}
+	for text, want := range map[string]string{`"a\"b"`: `a"b`, `'it''s'`: "it's", "a+b/c==": "a+b/c==", "12345": "12345", "|-\n      x: y": "x: y", `""`: ""} {
+		c, err := load(t, "storage:\n  s3:\n    secretAccessKey: "+text+"\n", nil)
+		if err != nil || c.Storage.S3.SecretAccessKey.Reveal() != want {
+			t.Errorf("%s is read as %q, %v", text, c.Storage.S3.SecretAccessKey.Reveal(), err)
+		}
+	}
 	_, err = load(t, "", map[string]string{"HELIOGRAPH_STORAGE_AZURE_ACCOUNTS": "[{name: a, kez: hush}]"})
 	if err == nil || strings.Contains(err.Error(), "hush") {
 		t.Error(err)

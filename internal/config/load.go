@@ -12,6 +12,8 @@ import (
 	"unicode"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/heliograph/heliograph/internal/arr"
 )
 
 // EnvPrefix starts the name of every environment variable that sets a key.
@@ -100,8 +102,8 @@ func set(v reflect.Value, text string) error {
 	switch p := v.Addr().Interface().(type) {
 	case *string:
 		*p = text
-	case *Secret:
-		*p = Secret(text)
+	case *arr.Secret:
+		*p = arr.Secret(text)
 	case *bool:
 		*p, err = strconv.ParseBool(text)
 	case *int:

@@ -298,7 +298,7 @@ type harness struct {
 	sessions *fakeSessions
 	convert  *fakeConversions
 	store    *memAccounts
-	keys     [2]token.Secret // of account
+	keys     [2]arr.Secret // of account
 	issuer   *token.Issuer
 	log      *lockedBuffer
 	url      string

@@ -17,7 +17,7 @@ func (s *Server) getToken(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = s.limits.take(w, account)
 	}
-	var access token.Secret
+	var access arr.Secret
 	if err == nil {
 		access, _, err = s.cfg.Issuer.Issue(token.Grant{Account: account, Role: token.RoleAdministrator})
 	}
@@ -39,5 +39,5 @@ func (s *Server) checkAccountKey(ctx context.Context, path, credentials string) 
 	if err != nil {
 		return "", arr.Errorf(arr.CodeUnauthorized, "%v", err)
 	}
-	return account, s.cfg.Accounts.CheckKey(ctx, account, token.Secret(key))
+	return account, s.cfg.Accounts.CheckKey(ctx, account, arr.Secret(key))
 }

@@ -42,17 +42,17 @@ func NewAccounts(store AccountStore) *Accounts { return &Accounts{store} }
 
 // Create makes an account with two fresh keys, primary first. An empty id gets a random GUID; an id in use is
 // arr.CodeConflict.
-func (a *Accounts) Create(ctx context.Context, id arr.AccountID, name string) (arr.Account, [2]Secret, error) {
+func (a *Accounts) Create(ctx context.Context, id arr.AccountID, name string) (arr.Account, [2]arr.Secret, error) {
 	if id == "" {
 		id = newAccountID()
 	}
-	keys := [2]Secret{newKey(), newKey()}
+	keys := [2]arr.Secret{newKey(), newKey()}
 	account := arr.Account{
 		ID: id, Name: name, CreatedAt: time.Now(),
 		KeyHash: [2][32]byte{hash(keys[Primary]), hash(keys[Secondary])},
 	}
 	if err := a.store.CreateAccount(ctx, account); err != nil {
-		return arr.Account{}, [2]Secret{}, err
+		return arr.Account{}, [2]arr.Secret{}, err
 	}
 	return account, keys, nil
 }
@@ -61,7 +61,7 @@ func (a *Accounts) Create(ctx context.Context, id arr.AccountID, name string) (a
 func (a *Accounts) List(ctx context.Context) ([]arr.Account, error) { return a.store.ListAccounts(ctx) }
 
 // RotateKey replaces one key and returns the new one. Tokens bought with the old key stay good until they expire.
-func (a *Accounts) RotateKey(ctx context.Context, id arr.AccountID, slot KeySlot) (Secret, error) {
+func (a *Accounts) RotateKey(ctx context.Context, id arr.AccountID, slot KeySlot) (arr.Secret, error) {
 	if slot != Primary && slot != Secondary {
 		return "", arr.Errorf(arr.CodeBadRequest, "An account has a primary and a secondary key only.")
 	}
@@ -78,7 +78,7 @@ func (a *Accounts) RotateKey(ctx context.Context, id arr.AccountID, slot KeySlot
 
 // CheckKey returns nil if key is one of the account's two, and arr.CodeUnauthorized if it is not or there is no such
 // account, without telling which in text or time.
-func (a *Accounts) CheckKey(ctx context.Context, id arr.AccountID, key Secret) error {
+func (a *Accounts) CheckKey(ctx context.Context, id arr.AccountID, key arr.Secret) error {
 	account, err := a.store.GetAccount(ctx, id)
 	known := 1
 	switch arr.CodeOf(err) {
@@ -98,13 +98,13 @@ func (a *Accounts) CheckKey(ctx context.Context, id arr.AccountID, key Secret) e
 	return nil
 }
 
-func hash(key Secret) [32]byte { return sha256.Sum256([]byte(key)) }
+func hash(key arr.Secret) [32]byte { return sha256.Sum256([]byte(key)) }
 
 // newKey returns 256 random bits in base64, as ARR's keys are written.
-func newKey() Secret {
+func newKey() arr.Secret {
 	var b [32]byte
 	_, _ = rand.Read(b[:]) // never fails
-	return Secret(base64.StdEncoding.EncodeToString(b[:]))
+	return arr.Secret(base64.StdEncoding.EncodeToString(b[:]))
 }
 
 // newAccountID returns a random GUID (RFC 9562, version 4).

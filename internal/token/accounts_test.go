@@ -67,7 +67,7 @@ func TestAccountKeys(t *testing.T) {
 			t.Errorf("a key of %d bytes, %v", len(raw), err)
 		}
 	}
-	f := func(id arr.AccountID, key Secret, want arr.Code) {
+	f := func(id arr.AccountID, key arr.Secret, want arr.Code) {
 		t.Helper()
 		if got := arr.CodeOf(accounts.CheckKey(ctx, id, key)); got != want {
 			t.Errorf("CheckKey: %q, want %q", got, want)

@@ -59,7 +59,7 @@ type Issuer struct{ keys *Keys }
 func NewIssuer(keys *Keys) *Issuer { return &Issuer{keys} }
 
 // Issue mints a token and says when it expires.
-func (i *Issuer) Issue(g Grant) (Secret, time.Time, error) {
+func (i *Issuer) Issue(g Grant) (arr.Secret, time.Time, error) {
 	now := time.Now().Truncate(time.Second)
 	expires := now.Add(min(cmp.Or(g.Life, Life), Life))
 	c := claims{
@@ -78,7 +78,7 @@ func (i *Issuer) Issue(g Grant) (Secret, time.Time, error) {
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("issue token: %w", err)
 	}
-	return Secret(raw), expires, nil
+	return arr.Secret(raw), expires, nil
 }
 
 func (i *Issuer) sign(c claims) (string, error) {

@@ -3,7 +3,6 @@
 package token
 
 import (
-	"log/slog"
 	"slices"
 	"time"
 
@@ -13,22 +12,6 @@ import (
 // Life is how long an access token is good. SDKs fetch a new one for every call when less than about five minutes are
 // left (contract section 8.2), and ARR's tokens lived this long (section 2).
 const Life = 24 * time.Hour
-
-// Secret is an account key or an access token. It never shows itself in logs or through fmt; Reveal is for the places
-// where the secret itself is meant.
-type Secret string
-
-// Reveal returns the secret's text.
-func (s Secret) Reveal() string { return string(s) }
-
-// String hides the secret from fmt.
-func (Secret) String() string { return "[redacted]" }
-
-// GoString hides the secret from fmt's %#v.
-func (Secret) GoString() string { return "[redacted]" }
-
-// LogValue hides the secret from slog.
-func (Secret) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
 // Role is one of ARR's two built-in roles.
 type Role string
