@@ -44,6 +44,32 @@ func BenchmarkConvert(b *testing.B) {
 			c.wall.Seconds(), c.cpu.Seconds(), c.cpu.Seconds()/million, 100*c.cpu.Seconds()/c.wall.Seconds()/2, c.peak>>20,
 			float64(c.info.Pages.RawBytes)/million/1e6, float64(c.info.Pages.Bytes)/million/1e6)
 	}
+	file := testassets.Path(b, "scale/terrain5m_meshopt.glb")
+	one, two := together(b, file, 1), together(b, file, 2)
+	fmt.Printf("\nOf the terrain of 5 M with --threads 1, one conversion takes %.1f s, two at once take %.1f s: what this machine's two cores "+
+		"can do is %.2f times what one does.\n", one.Seconds(), two.Seconds(), 2*one.Seconds()/two.Seconds())
+}
+
+// together returns how long n conversions at once take that have one thread each: two cores may be threads of one, or share their
+// caches and memory, which bounds what a second thread can be worth.
+func together(b *testing.B, file string, n int) time.Duration {
+	b.Helper()
+	var all []*exec.Cmd
+	for range n {
+		all = append(all, command(b, file, b.TempDir(), "--threads", "1"))
+	}
+	start := time.Now()
+	for _, cmd := range all {
+		if err := cmd.Start(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for _, cmd := range all {
+		if err := cmd.Wait(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return time.Since(start)
 }
 
 // conversion is one run of the program.
@@ -53,11 +79,17 @@ type conversion struct {
 	info      asset.Info
 }
 
+// command is a conversion to out.arrAsset in dir.
+func command(b *testing.B, file, dir string, args ...string) *exec.Cmd {
+	b.Helper()
+	args = append([]string{"convert", file, "-o", dir, "--name", "out", "--no-progress"}, args...)
+	return exec.CommandContext(b.Context(), filepath.Join(devserver.BinDir(b), "heliograph"), args...)
+}
+
 func convert(b *testing.B, file string) conversion {
 	b.Helper()
 	dir := b.TempDir()
-	bin := filepath.Join(devserver.BinDir(b), "heliograph")
-	cmd := exec.CommandContext(b.Context(), bin, "convert", file, "-o", dir, "--name", "out", "--no-progress")
+	cmd := command(b, file, dir)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	start := time.Now()
@@ -66,7 +98,7 @@ func convert(b *testing.B, file string) conversion {
 	}
 	c := conversion{wall: time.Since(start), cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}
 	c.peak = cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
-	out, err := exec.CommandContext(b.Context(), bin, "asset", "info", "--json", filepath.Join(dir, "out.arrAsset")).Output()
+	out, err := exec.CommandContext(b.Context(), cmd.Path, "asset", "info", "--json", filepath.Join(dir, "out.arrAsset")).Output()
 	if err != nil {
 		b.Fatal(err)
 	}
