@@ -158,7 +158,7 @@ func (w *writer) write(ctx context.Context) error {
 
 // plan finds the geometries to store, and writes the records of meshes and primitives.
 func (w *writer) plan() error {
-	known := map[[sha256.Size]byte]uint32{}
+	known := newIdentities()
 	for _, ms := range w.m.Meshes {
 		exp := positionExp(measure(ms), w.o.PositionBits)
 		for i := range ms.Primitives {
@@ -175,11 +175,8 @@ func (w *writer) plan() error {
 			case p.IsPoints:
 				g.kind, g.layout = kindPoints, isPoints
 			}
-			key := identity(g)
-			id, ok := known[key]
-			if !ok {
-				id = uint32(len(w.unique))
-				known[key] = id
+			id := known.put(g, w.unique)
+			if id == uint32(len(w.unique)) {
 				w.unique = append(w.unique, g)
 			}
 			variants := make([]uint32, len(p.Variants))
@@ -219,6 +216,39 @@ func usable(v geom.Vec3) bool {
 		}
 	}
 	return true
+}
+
+// identities finds the geometries that are stored as the same. Those whose size no other has are not looked at.
+type identities struct {
+	ids   map[[sha256.Size]byte]uint32
+	alone map[identitySize]uint32 // geometries that are not in ids yet, plus 1; 0: all of the size are
+}
+
+type identitySize struct{ vertices, indices int }
+
+func newIdentities() *identities {
+	return &identities{ids: map[[sha256.Size]byte]uint32{}, alone: map[identitySize]uint32{}}
+}
+
+// put returns the number of g, which is the next one of unique if it is none of them.
+func (k *identities) put(g *geometry, unique []*geometry) uint32 {
+	next := uint32(len(unique))
+	size := identitySize{len(g.p.Positions), len(g.p.Indices)}
+	first, ok := k.alone[size]
+	if !ok {
+		k.alone[size] = next + 1
+		return next
+	}
+	if first > 0 {
+		k.ids[identity(unique[first-1])], k.alone[size] = first-1, 0
+	}
+	key := identity(g)
+	id, ok := k.ids[key]
+	if !ok {
+		id = next
+		k.ids[key] = id
+	}
+	return id
 }
 
 // identity is equal for primitives that are stored as the same geometry.
