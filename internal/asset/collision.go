@@ -27,7 +27,7 @@ func (w *writer) collisions(ctx context.Context) error {
 		if g.p.IsPoints {
 			continue
 		}
-		c, err := g.collision(ctx)
+		c, err := g.collision(ctx, w.o.Threads)
 		if err != nil {
 			return err
 		}
@@ -57,11 +57,11 @@ func (w *writer) collisions(ctx context.Context) error {
 }
 
 // collision returns the collision mesh of g. That of paged triangles came about with their hierarchy.
-func (g *geometry) collision(ctx context.Context) (*mesh.Collision, error) {
+func (g *geometry) collision(ctx context.Context, threads int) (*mesh.Collision, error) {
 	if g.solids == nil {
 		return mesh.BuildCollision(ctx, g.p)
 	}
-	c := g.solids.Build()
+	c := g.solids.Build(threads)
 	g.solids = nil
 	return c, nil
 }
@@ -154,24 +154,8 @@ func (f *File) readCollision(ctx context.Context, i int) (*mesh.Collision, error
 	if err := c.Check(); err != nil {
 		return nil, damaged("%w", err)
 	}
-	boxes(c)
+	c.Bound()
 	return c, nil
-}
-
-// boxes sets the boxes of all nodes; children come after their parents.
-func boxes(c *mesh.Collision) {
-	for i := len(c.Nodes) - 1; i >= 0; i-- {
-		n := &c.Nodes[i]
-		box := geom.Empty()
-		for _, v := range c.Indices[3*n.First*min(n.Count, 1):][:3*n.Count] {
-			box = box.Extend(c.Positions[v])
-		}
-		if n.Count == 0 {
-			a, b := &c.Nodes[n.First], &c.Nodes[n.First+1]
-			box = geom.AABB{Min: a.Min, Max: a.Max}.Union(geom.AABB{Min: b.Min, Max: b.Max})
-		}
-		n.Min, n.Max = box.Min, box.Max
-	}
 }
 
 // readCollisions reads the directory of collision meshes.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"math"
+	"runtime"
+	"sync"
 
 	"github.com/heliograph/heliograph/internal/geom"
 	"github.com/heliograph/heliograph/internal/scene"
@@ -35,7 +37,7 @@ func BuildCollision(ctx context.Context, p *scene.Primitive) (*Collision, error)
 	if err := BuildHierarchy(ctx, p, HierarchyOptions{}, b.Add); err != nil {
 		return nil, err
 	}
-	return b.Build(), nil
+	return b.Build(runtime.GOMAXPROCS(0)), nil
 }
 
 // CollisionBuilder makes the collision mesh of a primitive while its hierarchy is built for drawing.
@@ -76,9 +78,9 @@ func (b *CollisionBuilder) Add(g Group, m *Mesh, makers []int32) error {
 	return nil
 }
 
-// Build returns the mesh of all that was added; it is called once.
-func (b *CollisionBuilder) Build() *Collision {
-	b.c.build()
+// Build returns the mesh of all that was added; it is called once. The number of threads bears on nothing else.
+func (b *CollisionBuilder) Build(threads int) *Collision {
+	b.c.build(threads)
 	return &b.c
 }
 
@@ -93,40 +95,74 @@ func (b *CollisionBuilder) vertex(p geom.Vec3) uint32 {
 }
 
 // build makes the nodes, breadth first, and puts the triangles in the order of the leaves.
-func (c *Collision) build() {
+func (c *Collision) build(threads int) {
 	if len(c.Indices) == 0 {
 		return
 	}
 	cents := make([]centroid, len(c.Indices)/3)
-	for i := range cents {
-		v, w, x := c.triangle(uint32(i))
-		cents[i] = newCentroid(v, w, x, uint32(i))
-	}
-	c.Nodes = append(c.Nodes, CollisionNode{})
-	runs := []run{{0, len(cents)}}
-	for at := 0; at < len(runs); at++ {
-		r, n := runs[at], &c.Nodes[at]
-		box := geom.Empty()
-		for _, at := range cents[r.lo:r.hi] {
-			v, w, x := c.triangle(at.tri)
-			box = box.Extend(v).Extend(w).Extend(x)
+	parallel(threads, len(cents), func(_, lo, hi int) {
+		for i := lo; i < hi; i++ {
+			v, w, x := c.triangle(uint32(i))
+			cents[i] = newCentroid(v, w, x, uint32(i))
 		}
-		n.Min, n.Max = box.Min, box.Max
-		if r.n() <= collisionLeaf {
-			n.First, n.Count = uint32(r.lo), uint32(r.n())
-			continue
-		}
-		cs := cents[r.lo:r.hi]
-		nth(cs, len(cs)/2, longestAxis(cs))
-		n.First = uint32(len(runs))
-		runs = append(runs, run{r.lo, r.lo + len(cs)/2}, run{r.lo + len(cs)/2, r.hi})
-		c.Nodes = append(c.Nodes, CollisionNode{}, CollisionNode{})
-	}
+	})
+	var wg sync.WaitGroup
+	halve(cents, threads, &wg)
+	wg.Wait()
 	ordered := make([]uint32, 0, len(c.Indices))
 	for _, at := range cents {
 		ordered = append(ordered, c.Indices[3*at.tri:3*at.tri+3]...)
 	}
 	c.Indices = ordered
+
+	c.Nodes = append(c.Nodes, CollisionNode{})
+	runs := []run{{0, len(cents)}}
+	for at := 0; at < len(runs); at++ {
+		r, n := runs[at], &c.Nodes[at]
+		if r.n() <= collisionLeaf {
+			n.First, n.Count = uint32(r.lo), uint32(r.n())
+			continue
+		}
+		half := r.lo + r.n()/2
+		n.First = uint32(len(runs))
+		runs = append(runs, run{r.lo, half}, run{half, r.hi})
+		c.Nodes = append(c.Nodes, CollisionNode{}, CollisionNode{})
+	}
+	c.Bound()
+}
+
+// halve sorts cs so that both halves are compact, and each of them in the same way, down to the leaves.
+func halve(cs []centroid, workers int, wg *sync.WaitGroup) {
+	for len(cs) > collisionLeaf {
+		half := len(cs) / 2
+		nth(cs, half, longestAxis(cs))
+		left := cs[:half]
+		if workers > 1 && len(cs) > 1<<13 {
+			share := workers / 2
+			workers -= share
+			wg.Go(func() { halve(left, share, wg) })
+		} else {
+			halve(left, 1, wg)
+		}
+		cs = cs[half:]
+	}
+}
+
+// Bound sets the boxes of all nodes; children come after their parents.
+func (c *Collision) Bound() {
+	for i := len(c.Nodes) - 1; i >= 0; i-- {
+		n := &c.Nodes[i]
+		box := geom.Empty()
+		if n.Count == 0 {
+			a, b := &c.Nodes[n.First], &c.Nodes[n.First+1]
+			box = geom.AABB{Min: a.Min, Max: a.Max}.Union(geom.AABB{Min: b.Min, Max: b.Max})
+		} else {
+			for _, v := range c.Indices[3*n.First:][:3*n.Count] {
+				box = box.Extend(c.Positions[v])
+			}
+		}
+		n.Min, n.Max = box.Min, box.Max
+	}
 }
 
 func (c *Collision) triangle(i uint32) (a, b, d geom.Vec3) {

@@ -55,8 +55,9 @@ func kd(cs []centroid, even bool, workers int, wg *sync.WaitGroup) {
 		nth(cs, half, axis)
 		left := cs[:half]
 		if workers > 1 && len(cs) > 1<<14 {
-			workers /= 2
-			wg.Go(func() { kd(left, even, workers, wg) })
+			share := workers / 2
+			workers -= share
+			wg.Go(func() { kd(left, even, share, wg) })
 		} else {
 			kd(left, even, 1, wg)
 		}
