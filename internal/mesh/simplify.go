@@ -29,11 +29,12 @@ const none = ^uint32(0)
 const far = float32(math.MaxFloat32)
 
 // simplifier collapses edges of a patch, one end onto the other, cheapest first (Garland and Heckbert, "Surface
-// Simplification Using Quadric Error Metrics", SIGGRAPH 1997); of each position, only its cheapest is queued. Topology is that of the positions; the vertices at a position
-// are its wedges (Hoppe, "New Quadric Metric for Simplifying Meshes with Appearance Attributes", 1999). A collapse costs the
-// greatest of the mean distance from the planes gathered at the position (the quadric) and what the collapse does to the
-// place that vanishes: its distance from the new triangles, and the errors of its attributes there. So seams, hard edges,
-// borders and holes need no rules of their own: to cross one is as expensive as it looks.
+// Simplification Using Quadric Error Metrics", SIGGRAPH 1997); of each position, only its cheapest is queued. Topology is that
+// of the positions; the vertices at a position are its wedges (Hoppe, "New Quadric Metric for Simplifying Meshes with
+// Appearance Attributes", 1999). A collapse costs the greatest of the mean distance from the planes gathered at the position
+// (the quadric) and what the collapse does to the place that vanishes: its distance from the new triangles, and the errors of
+// its attributes there. So seams, hard edges, borders and holes need no rules of their own: to cross one is as expensive as it
+// looks.
 //
 // Positions in it are relative to the patch and its size, costs and errors are squared distances. It is the scratch memory of
 // one worker.
