@@ -65,9 +65,9 @@ func (c *Config) Validate() error {
 	check(err == nil, "worker.bindIP: %q is not an IP address", w.BindIP)
 	if w.PublicIP != "" {
 		public, err := netip.ParseAddr(w.PublicIP)
-		check(err == nil && public.Is4() == bind.Is4() && !bind.IsUnspecified() && !bind.IsLoopback(),
-			"worker.publicIP: %q is not an address that can stand for worker.bindIP, which must be the one of this machine that it leads to, not %s",
-			w.PublicIP, w.BindIP)
+		check(err == nil, "worker.publicIP: %q is not an IP address", w.PublicIP)
+		check(err != nil || public.Is4() == bind.Is4() && !bind.IsUnspecified() && !bind.IsLoopback(),
+			"worker.publicIP: %s needs worker.bindIP to be the address of this machine that it leads to, not %s", w.PublicIP, w.BindIP)
 	}
 	check(w.PortMin >= minPort && w.PortMax <= maxPort && w.PortMin < w.PortMax,
 		"worker.portMin, worker.portMax: %d..%d is not a range of at least two ports within %d..%d", w.PortMin, w.PortMax, minPort, maxPort)
