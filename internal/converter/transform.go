@@ -185,9 +185,11 @@ func recenter(m *scene.Model) geom.Vec3 {
 	}
 	c := m.Bounds.Center()
 	if p := onlyObject(m); p != nil {
-		inverse, ok := m.Nodes[m.Roots[0]].Local.Inverse()
-		if ok {
-			d := inverse.Dir(c)
+		local := &m.Nodes[m.Roots[0]].Local
+		if inverse, ok := local.Inverse(); ok {
+			// Where coordinates are large, the node has the most of them: it loses them, or vertices would get them.
+			d := inverse.Dir(c.Sub(geom.Vec3{local[12], local[13], local[14]}))
+			local[12], local[13], local[14] = 0, 0, 0
 			done := once{}
 			for i := range p.Primitives {
 				each(done, p.Primitives[i].Positions, func(v *geom.Vec3) { *v = v.Sub(d) })

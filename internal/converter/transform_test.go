@@ -250,3 +250,26 @@ func TestRecenter(t *testing.T) {
 		t.Errorf("the offset of nothing is %v", got)
 	}
 }
+
+// TestRecenterKeepsDigits: vertices near the origin of a node that is far from the world's do not get its coordinates.
+func TestRecenterKeepsDigits(t *testing.T) {
+	m := &scene.Model{Roots: []int{0}, Meshes: []*scene.Mesh{{Primitives: []scene.Primitive{{
+		Material: scene.DefaultMaterial(), Positions: []geom.Vec3{{0, 0, 0}, {0.01, 0, 0}, {0.01, 0.03, 0}}, Indices: []uint32{0, 1, 2},
+	}}}}}
+	local := geom.Identity()
+	local[12], local[13] = 500000, 5000000
+	m.Nodes = []scene.Node{{Parent: -1, Local: local}}
+	m.Meshes[0].Measure()
+	m.Measure()
+	offset := recenter(m)
+	if offset[0] < 499999 || offset[1] < 4999999 {
+		t.Errorf("the offset is %v", offset)
+	}
+	v := m.Meshes[0].Primitives[0].Positions
+	if d := v[2].Sub(v[0]).Sub(geom.Vec3{0.01, 0.03, 0}); d.Len() > 1e-6 {
+		t.Errorf("the vertices are now %v", v)
+	}
+	if m.Bounds.Center().Len() > 1 {
+		t.Errorf("bounds %v", m.Bounds)
+	}
+}
