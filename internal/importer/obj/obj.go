@@ -56,6 +56,10 @@ type reader struct {
 	opts importer.Options
 	soup importer.Soup
 
+	// origin is what positions are relative to; it becomes the translation of the root nodes. It is zero on the axes on which
+	// the first vertex is not far, and else where that vertex is: national grids have too many digits for float32.
+	origin geom.Vec3
+
 	libraries []string
 	where     place // of the next face
 	smoothing uint32
@@ -182,39 +186,62 @@ func (r *reader) move(to place) {
 	}
 }
 
+// far is where float32's steps, 1/128, begin to show in models in metres.
+const far = 1 << 16
+
 func (r *reader) vertex(rest []byte) error {
-	v, n, err := numbers(rest)
+	v, n, err := doubles(rest)
 	if err != nil || n < 3 {
 		return orMissing(err)
 	}
 	s := &r.soup
+	if len(s.Positions) == 0 {
+		for k := range 3 {
+			if math.Abs(v[k]) >= far {
+				r.origin[k] = float32(v[k])
+			}
+		}
+	}
+	var p geom.Vec3
+	for k := range 3 {
+		p[k] = float32(v[k] - float64(r.origin[k]))
+	}
 	if len(s.Positions) == math.MaxInt32 {
 		return errors.New("there are more than 2^31 vertices")
 	}
-	s.Positions = append(s.Positions, geom.Vec3{v[0], v[1], v[2]})
+	s.Positions = append(s.Positions, p)
 	if n >= 6 || len(s.Colors) > 0 { // from the first coloured vertex on, all have colours
 		for len(s.Colors) < len(s.Positions) {
 			s.Colors = append(s.Colors, geom.Vec4{1, 1, 1, 1})
 		}
 	}
 	if n >= 6 {
-		s.Colors[len(s.Colors)-1] = geom.Vec4{v[3], v[4], v[5], 1}
+		s.Colors[len(s.Colors)-1] = geom.Vec4{float32(v[3]), float32(v[4]), float32(v[5]), 1}
 	}
 	return nil
 }
 
 // numbers reads up to six numbers, all finite.
 func numbers(rest []byte) (v [6]float32, n int, err error) {
+	exact, n, err := doubles(rest)
+	for i, x := range exact {
+		v[i] = float32(x)
+	}
+	return v, n, err
+}
+
+// doubles reads up to six numbers, all finite as float32.
+func doubles(rest []byte) (v [6]float64, n int, err error) {
 	for ; n < len(v); n++ {
 		var w []byte
 		if w, rest = importer.Field(rest); len(w) == 0 || w[0] == '#' {
 			break
 		}
-		f, err := strconv.ParseFloat(string(w), 32)
+		f, err := strconv.ParseFloat(string(w), 64)
 		if err != nil || !importer.Finite(float32(f)) {
 			return v, n, fmt.Errorf("%.30q is not a number", w)
 		}
-		v[n] = float32(f)
+		v[n] = f
 	}
 	return v, n, nil
 }
@@ -383,6 +410,11 @@ func (r *reader) model(ctx context.Context, src importer.Source) (*scene.Model, 
 		mesh := m.Meshes[n.Mesh]
 		mesh.Primitives = append(mesh.Primitives, r.soup.Primitive(materials.get(p.material), p.ranges...))
 		p.ranges = nil
+	}
+	for i := range m.Nodes {
+		if n := &m.Nodes[i]; n.Parent < 0 {
+			n.Local[12], n.Local[13], n.Local[14] = r.origin[0], r.origin[1], r.origin[2]
+		}
 	}
 	m.Warnings, m.MissingTextures = r.warnings.List(), materials.textures.Missing()
 	return m, importer.Finish(m)

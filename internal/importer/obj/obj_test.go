@@ -156,6 +156,22 @@ func TestHugePolygons(t *testing.T) {
 	}
 }
 
+// TestLargeCoordinates: digits that float32 has no room for stay, in all objects.
+func TestLargeCoordinates(t *testing.T) {
+	m := must(t, "o a\nv 500000.125 5000000.25 10.5\nv 500000.375 5000000.25 10.5\nv 500000.375 5000000.375 10.5\nf 1 2 3\n"+
+		"o b\ng c\nf 3 2 1\n")
+	if got := m.Meshes[0].Primitives[0].Positions; got[1].Sub(got[0]) != (geom.Vec3{0.25, 0, 0}) || got[2].Sub(got[1]) != (geom.Vec3{0, 0.125, 0}) {
+		t.Errorf("positions %v", got)
+	}
+	if got := m.Meshes[0].Primitives[0].Positions[0][2]; got != 10.5 {
+		t.Errorf("an axis that is not far begins at %g", got)
+	}
+	size := m.Bounds.Size()
+	if b := m.Bounds; math.Abs(float64(b.Min[1])-5000000.25) > 0.5 || b.Min[2] != 10.5 || size[0] != 0.25 {
+		t.Errorf("bounds %v", b)
+	}
+}
+
 func TestGroupsBecomeNodes(t *testing.T) {
 	m := must(t, square+"f 1 2 3\no A\nf 1 2 3\ng x y\nusemtl red\nf 1 2 3\nusemtl blue\nf 1 2 4\nf 1 2 3\no B\ng x y\nf 1 2 3\no A\nf 2 3 4\ng\nf 1 2 4\n")
 	var got []string
