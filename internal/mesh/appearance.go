@@ -10,8 +10,9 @@ import (
 // appearance compares attributes of a primitive's vertices. Errors are squares of displacements, in the units of
 // areas.
 type appearance struct {
-	prim    *scene.Primitive
-	uvScale [2]float32 // area on the surface of a unit square of UV0 and UV1
+	prim        *scene.Primitive
+	uvScale     [2]float32 // area on the surface of a unit square of UV0 and UV1
+	normalError float32    // what counts for a wrong normal, squared
 }
 
 // look is what a point of a surface looks like, and the size of the surface that it stands for.
@@ -59,7 +60,7 @@ func (l *look) error(x, y, z uint32, bary vec) float32 {
 			n = n.mul(1 / sqrt32(d))
 		}
 		d := n.sub(l.normal)
-		e = normalError * normalError * l.area * d.dot(d)
+		e = l.a.normalError * l.area * d.dot(d)
 	}
 	if p.UV0 != nil {
 		e = max(e, l.slide(0, p.UV0, x, y, z, bary))

@@ -27,7 +27,7 @@ type patch struct {
 // reset empties the patch and gives it the attributes that from has.
 func (q *patch) reset(from *scene.Primitive, tangents []geom.Vec4, triangles int) {
 	p := &q.prim
-	q.from = from
+	q.from, p.Material = from, from.Material
 	p.Positions = p.Positions[:0]
 	p.Normals = emptied(p.Normals, from.Normals != nil)
 	p.Tangents = emptied(p.Tangents, tangents != nil)
