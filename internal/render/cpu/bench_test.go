@@ -111,15 +111,16 @@ func BenchmarkPaged(b *testing.B) {
 			b.ReportMetric(float64((cpuTime(b)-start).Microseconds())/1000/float64(b.N), "cpu-ms/frame")
 			b.ReportMetric(float64(drawn)/float64(b.N), "triangles/frame")
 			moving := picture(target)
-			b.ReportMetric(psnr(moving, fullDetail(b, e, s, orbit(11, angle-1))), "psnr-dB")
+			b.ReportMetric(psnr(moving, fullDetail(b, s, orbit(11, angle-1))), "psnr-dB")
 		})
 	}
 }
 
 // fullDetail is the first picture of a view as it would be without levels of detail.
-func fullDetail(t testing.TB, e *cpu.Engine, s *stage, v render.View) *image.NRGBA {
+func fullDetail(t testing.TB, s *stage, v render.View) *image.NRGBA {
 	t.Helper()
-	defer cpu.SetTolerance(0)()
+	e := newEngine(t, cpu.Config{FullDetail: true, PageBytes: 2 << 30})
+	prepare(t, e, s)
 	target := newTarget(t, e, 1280, 720)
 	complete(t, target, s, v)
 	return picture(target)

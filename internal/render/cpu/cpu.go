@@ -15,11 +15,13 @@ import (
 	"github.com/heliograph/heliograph/internal/scene"
 )
 
-// Config sets how much of the machine an Engine uses. The zero value uses all of it. No setting changes a pixel of a frame that
-// has the same pages in memory.
+// Config sets how much of the machine an Engine uses. The zero value uses all of it. No setting but FullDetail changes a pixel of a
+// frame that has the same pages in memory.
 type Config struct {
 	Threads     int  // goroutines that work on one frame; 0 = GOMAXPROCS
 	ForceScalar bool // use the Go twin even where SIMD kernels could run
+
+	FullDetail bool // moving views as if there were no levels of detail: what others are compared with
 
 	PageBytes int64        // memory for pages of geometry that is read while it is drawn; 0 = 512 MiB
 	Log       *slog.Logger // told of pages that cannot be read; nil = nobody
@@ -29,6 +31,7 @@ type Config struct {
 // that frames miss; they end when there is none to read, and Close waits for them.
 type Engine struct {
 	threads int
+	full    bool // Config.FullDetail
 	bind    binder
 	simd    string      // instruction set of the kernels
 	sky     func() *sky // built by the first Prepare or Render: 35 ms that a start need not wait for
@@ -72,6 +75,7 @@ func New(c Config) (*Engine, error) {
 	}
 	e := &Engine{
 		threads:  c.Threads,
+		full:     c.FullDetail,
 		simd:     "scalar",
 		bind:     func(*frame) (kernels, func()) { return scalar{}, func() {} },
 		sky:      sync.OnceValue(newStudioSky),

@@ -33,10 +33,3 @@ func (e *Engine) PageBytes() int64 {
 	defer e.pool.mu.Unlock()
 	return e.pool.used
 }
-
-// SetTolerance sets the tolerance of moving views for every engine, until restore is called.
-func SetTolerance(pixels float32) (restore func()) {
-	old := tolerances[0]
-	tolerances[0] = pixels
-	return func() { tolerances[0] = old }
-}

@@ -236,10 +236,13 @@ func checkView(v render.View) error {
 
 // begin sets up the frame: camera, lights, and the draws of all instances.
 func (t *Target) begin(s *scene.Snapshot, v render.View, resting bool, clock uint64) error {
-	f := &t.frame
+	f, detail := &t.frame, t.detail
+	if t.e.full {
+		detail = len(tolerances) - 1
+	}
 	*f = frame{
 		t: t, near: v.Near, draws: f.draws[:0], items: f.items[:0], sky: t.e.sky(), lodScale: 0.5,
-		tolerance: tolerances[t.detail], pointTolerance: pointTolerances[t.detail], resting: resting, clock: clock,
+		tolerance: tolerances[detail], pointTolerance: pointTolerances[detail], resting: resting, clock: clock,
 	}
 	var jitter [2]float64
 	if t.sample > 0 {

@@ -23,11 +23,15 @@ import (
 
 const (
 	drawWidth, drawHeight = 1280, 720
-	drawFrames            = 36 // of an orbit, 10 degrees apart
+	drawPlaces            = 36 // of an orbit, 10 degrees apart
+	drawFrames            = 3  // a degree apart at each of them; the first, before which the view jumped, is not counted
+	comparedPlaces        = 4
 )
 
-// BenchmarkDraw prints one table: what a moving 720p frame of converted models costs, orbiting around the whole, close by and far away.
-// Run it with -benchtime=1x.
+// BenchmarkDraw prints one table: what a moving 720p frame of converted models costs, orbiting around the whole, close by and far
+// away, and how it differs from what the same frame would be without levels of detail: one sample a pixel and the edge filter, as
+// moving frames have, but every triangle. The still view that follows has more samples and would tell about those instead. PSNR is
+// that of whole pictures, the least and the mean of four places. Run it with -benchtime=1x.
 func BenchmarkDraw(b *testing.B) {
 	dir := b.TempDir()
 	made := map[string]string{} // by source
@@ -43,9 +47,9 @@ func BenchmarkDraw(b *testing.B) {
 		}
 		return made[source]
 	}
-	fmt.Println("## Draw (1280 x 720, moving, 0.25 pixels; mean of 36 frames of an orbit)")
-	fmt.Println("| model | triangles | view | drawn | CPU ms/frame | wall ms/frame |")
-	fmt.Println("|---|---|---|---|---|---|")
+	fmt.Println("## Draw (1280 x 720, 0.25 pixels; mean of 72 frames of an orbit that go on from one a degree before)")
+	fmt.Println("| model | triangles | view | drawn | CPU ms/frame | wall ms/frame | PSNR dB, mean / least |")
+	fmt.Println("|---|---|---|---|---|---|---|")
 	for _, r := range []struct {
 		name      string
 		source    func() string
@@ -68,20 +72,11 @@ func draw(b *testing.B, name, file string, instances int) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer f.Close()
-	engine, err := cpu.New(cpu.Config{PageBytes: 2 << 30})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = engine.Close() }()
+	b.Cleanup(func() { _ = f.Close() }) // after the engines that read it
 	model := f.Model()
 	if model.Proxies, err = mesh.Proxies(b.Context(), model); err != nil { // as the worker's loader does
 		b.Fatal(err)
 	}
-	if err := engine.Prepare(b.Context(), model, nil); err != nil {
-		b.Fatal(err)
-	}
-	defer engine.Forget(model)
 	editor := scene.NewEditor()
 	columns := int(math.Ceil(math.Sqrt(float64(instances))))
 	size := model.Bounds.Size()
@@ -93,11 +88,7 @@ func draw(b *testing.B, name, file string, instances int) {
 		}
 	}
 	snap := editor.Snapshot()
-	target, err := engine.NewTarget(drawWidth, drawHeight)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = target.Close() }()
+	target, full := newTarget(b, model, false), newTarget(b, model, true)
 	fit := frame.DefaultView(snap.Bounds, float32(drawWidth)/drawHeight)
 	center := snap.Bounds.Center()
 	distance := fit.Position.Sub(center).Len()
@@ -105,38 +96,111 @@ func draw(b *testing.B, name, file string, instances int) {
 		name     string
 		distance float32
 	}{{"all of it", distance}, {"close", distance / 4}, {"far", distance * 4}} {
-		pose := func(i int) render.View { return orbit(fit, center, view.distance, 2*math.Pi*float64(i)/drawFrames) }
+		pose := func(place, frame int) render.View {
+			degrees := 360/drawPlaces*float64(place) + float64(frame)
+			return orbit(fit, center, view.distance, degrees*math.Pi/180)
+		}
 		// Once around with all pages that are wanted; later frames find them.
-		for i := range drawFrames {
-			settle(b, target, snap, pose(i))
+		for i := range drawPlaces * drawFrames {
+			settle(b, target, snap, pose(i/drawFrames, i%drawFrames))
 		}
 		var drawn int64
-		cpuBefore, start := cpuTime(b), time.Now()
-		for i := range drawFrames {
-			stats, err := target.Render(snap, pose(i))
-			if err != nil {
-				b.Fatal(err)
+		var used, wall time.Duration
+		for place := range drawPlaces {
+			mustRender(b, target, snap, pose(place, 0))
+			cpuBefore, start := cpuTime(b), time.Now()
+			for i := 1; i < drawFrames; i++ {
+				drawn += mustRender(b, target, snap, pose(place, i)).TrianglesDrawn
 			}
-			drawn += stats.TrianglesDrawn
+			wall, used = wall+time.Since(start), used+cpuTime(b)-cpuBefore
 		}
-		wall, used := time.Since(start), cpuTime(b)-cpuBefore
-		fmt.Printf("| %s | %.1f M | %s | %d k | %.1f | %.1f |\n", name, float64(snap.Triangles)/1e6, view.name, drawn/drawFrames/1000,
-			used.Seconds()*1000/drawFrames, wall.Seconds()*1000/drawFrames)
+		const counted = drawPlaces * (drawFrames - 1)
+		mean, least := 0.0, math.Inf(1)
+		for i := range comparedPlaces {
+			place := i * drawPlaces / comparedPlaces
+			for k := range drawFrames {
+				mustRender(b, target, snap, pose(place, k))
+			}
+			last := pose(place, drawFrames-1)
+			settle(b, full, snap, last)
+			mustRender(b, full, snap, pose(place, 0)) // the same view again would be refined
+			mustRender(b, full, snap, last)
+			db := psnr(target, full)
+			mean, least = mean+db/comparedPlaces, min(least, db)
+		}
+		fmt.Printf("| %s | %.1f M | %s | %d k | %.1f | %.1f | %.1f / %.1f |\n", name, float64(snap.Triangles)/1e6, view.name,
+			drawn/counted/1000, used.Seconds()*1000/counted, wall.Seconds()*1000/counted, mean, least)
 	}
 }
 
-// settle draws one view as if it moved until no page is missing.
-func settle(b *testing.B, target render.Target, snap *scene.Snapshot, v render.View) {
+// drawTarget is a target of an engine of its own, which tells when pages arrive.
+type drawTarget struct {
+	render.Target
+	arrived chan struct{}
+}
+
+// newTarget makes a target that is ready to draw model.
+func newTarget(b *testing.B, model *scene.Model, fullDetail bool) drawTarget {
 	b.Helper()
-	ctx, cancel := context.WithTimeout(b.Context(), time.Minute)
+	engine, err := cpu.New(cpu.Config{PageBytes: 2 << 30, FullDetail: fullDetail})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = engine.Close() })
+	arrived := make(chan struct{}, 1)
+	engine.OnArrival(func() {
+		select {
+		case arrived <- struct{}{}:
+		default:
+		}
+	})
+	if err := engine.Prepare(b.Context(), model, nil); err != nil {
+		b.Fatal(err)
+	}
+	target, err := engine.NewTarget(drawWidth, drawHeight)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return drawTarget{target, arrived}
+}
+
+func mustRender(b *testing.B, target render.Target, snap *scene.Snapshot, v render.View) render.Stats {
+	b.Helper()
+	stats, err := target.Render(snap, v)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return stats
+}
+
+// psnr compares the pictures of two targets, over all pixels and the three colours, in dB.
+func psnr(x, y render.Target) float64 {
+	a, b := make([]byte, 4*drawWidth*drawHeight), make([]byte, 4*drawWidth*drawHeight)
+	x.RGBA(a)
+	y.RGBA(b)
+	var sum float64
+	for i := range a {
+		d := float64(a[i]) - float64(b[i])
+		sum += d * d
+	}
+	return 10 * math.Log10(255*255*3*drawWidth*drawHeight/sum) // alpha is equal
+}
+
+// settle draws one view as if it moved until no page is missing.
+func settle(b *testing.B, target drawTarget, snap *scene.Snapshot, v render.View) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.Context(), 10*time.Minute)
 	defer cancel()
 	for ctx.Err() == nil {
-		stats, err := target.Render(snap, v)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if stats.PagesMissing == 0 {
+		if mustRender(b, target, snap, v).PagesMissing == 0 {
 			return
+		}
+		for reading := true; reading; { // all that it missed, and not a page at a time
+			select {
+			case <-target.arrived:
+			case <-time.After(100 * time.Millisecond):
+				reading = false
+			}
 		}
 		v.Near *= 1.0001 // another view: refining it would want finer pages
 	}
