@@ -178,7 +178,7 @@ func toward(d geom.Vec3) geom.Mat4 {
 
 // recenter moves the model so that the centre of its bounds is the origin, and returns where that was. Roots are moved, and
 // what animates them; of a single object that nothing moves, as clouds of points are, the vertices are, since a small
-// coordinate is a more precise one.
+// coordinate is a more precise one, and its node is left without a translation.
 func recenter(m *scene.Model) geom.Vec3 {
 	if m.Bounds.IsEmpty() {
 		return geom.Vec3{}
