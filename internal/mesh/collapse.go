@@ -28,9 +28,10 @@ func (s *simplifier) evaluate(v, w uint32) (cost float32, ok bool) {
 		}
 		pa, pb := s.pos[a], s.pos[b]
 		e := pb.sub(pa)
-		old, n := e.cross(pv.sub(pa)), e.cross(pw.sub(pa))
+		f := pw.sub(pa)
+		old, n := e.cross(pv.sub(pa)), e.cross(f)
 		l2, n2, d := old.dot(old), n.dot(n), old.dot(n)
-		if l2 > 0 && tilted(d, l2, n2, greatestTilt) {
+		if l2 > 0 && (tilted(d, l2, n2, greatestTilt) || n2 < needle*e.dot(e)*f.dot(f)) {
 			return 0, false
 		}
 		// The weights of the corners at the foot of v on the new triangle, times n2; d is that of w.

@@ -36,6 +36,10 @@ const (
 	settleTilt   = 0.5
 )
 
+// needle is the squared sine of an angle below which a collapse must not make a triangle: rounding alone keeps it from being a line,
+// and says which way it faces. Once one lies along the edge of a group, what it seems to show is found nowhere else.
+const needle = 1e-8
+
 const none = ^uint32(0)
 
 // far is more than every distance in a patch.
