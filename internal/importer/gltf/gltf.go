@@ -36,6 +36,7 @@ var supported = []string{
 	"KHR_materials_ior", "KHR_materials_iridescence", "KHR_materials_pbrSpecularGlossiness", "KHR_materials_sheen",
 	"KHR_materials_specular", "KHR_materials_transmission", "KHR_materials_unlit", "KHR_materials_variants", "KHR_materials_volume",
 	"KHR_mesh_quantization", "KHR_meshopt_compression", "KHR_texture_basisu", "KHR_texture_transform",
+	"MSFT_packing_occlusionRoughnessMetallic",
 }
 
 // silent lists the extensions that change no picture: a model that requires one is imported without it.
@@ -112,6 +113,9 @@ func (l *loader) load(ctx context.Context) (*scene.Model, error) {
 		if err := l.convert(g); err != nil {
 			return nil, asError(err, "", "")
 		}
+	}
+	if err := l.repack(plan.repacked); err != nil {
+		return nil, asError(err, "", "")
 	}
 	plan.finish()
 	if m.Skins, err = l.skins(); err != nil {

@@ -87,6 +87,11 @@ func (l *loader) fill(p *plan, m *scene.Material, src *material, at string) erro
 		}
 		*t.to = ref
 	}
+	if x := ext.Packing; x != nil {
+		if err := l.fillPacked(p, m, x, at+"/extensions/MSFT_packing_occlusionRoughnessMetallic"); err != nil {
+			return err
+		}
+	}
 	if t := src.NormalTex; t != nil {
 		set(&m.NormalScale, t.Scale)
 	}

@@ -20,6 +20,7 @@ type plan struct {
 	uses       []use
 	images     []*imageJob
 	glossy     []*glossy
+	repacked   []repacked
 	skinned    map[integer]bool // meshes that a node gives a skin
 
 	materialOf map[integer]*scene.Material

@@ -151,6 +151,7 @@ type material struct {
 			Strength *float32 `json:"emissiveStrength"`
 		} `json:"KHR_materials_emissive_strength"`
 		SpecularGlossiness *specularGlossiness `json:"KHR_materials_pbrSpecularGlossiness"`
+		Packing            *packing            `json:"MSFT_packing_occlusionRoughnessMetallic"`
 		layers
 	} `json:"extensions"`
 }
