@@ -17,9 +17,11 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // the "sqlite" driver, in pure Go
+	driver "modernc.org/sqlite" // "sqlite" of database/sql, in pure Go
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/heliograph/heliograph/internal/session"
 )
@@ -58,7 +60,7 @@ func Open(path string) (*Store, error) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	s.write.SetMaxOpenConns(1)
-	if err := migrate(context.Background(), s.write); err != nil {
+	if err := patiently(func() error { return migrate(context.Background(), s.write) }); err != nil {
 		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), s.write.Close())
 	}
 	if s.read, err = sql.Open("sqlite", dsn+"&_pragma=query_only(1)"); err != nil {
@@ -72,6 +74,20 @@ func Open(path string) (*Store, error) {
 
 // Close closes the file; call it after Run has returned.
 func (s *Store) Close() error { return errors.Join(s.read.Close(), s.write.Close()) }
+
+// patiently repeats open while another process opens or closes the same file. SQLite waits for that by busy_timeout, except
+// where waiting could be a deadlock (sqlite.org/c3ref/busy_handler.html): when a file becomes one with a write-ahead log, and
+// when the last connection removes that log.
+func patiently(open func() error) error {
+	const patience, pause = 10 * time.Second, 10 * time.Millisecond
+	for end := time.Now().Add(patience); ; time.Sleep(pause) {
+		err := open()
+		var refused *driver.Error
+		if !errors.As(err, &refused) || refused.Code()&0xff != sqlite3.SQLITE_BUSY || time.Now().After(end) {
+			return err
+		}
+	}
+}
 
 func migrate(ctx context.Context, db *sql.DB) error {
 	files, err := fs.Sub(migrations, "migrations")
@@ -90,9 +106,8 @@ func migrate(ctx context.Context, db *sql.DB) error {
 		return fmt.Errorf("it has schema version %d, but this program knows only up to %d: use a newer heliograph", have, want)
 	}
 	if _, err = m.Up(ctx); err != nil {
-		// Another process may have migrated the same new file at the same moment; then there is nothing left to do.
-		if pending, perr := m.HasPending(ctx); perr == nil && !pending {
-			return nil
+		if now, _, verr := m.GetVersions(ctx); verr == nil && now > have {
+			return migrate(ctx, db) // another process migrates the same file, and has done what failed here
 		}
 		return fmt.Errorf("migrate: %w", err)
 	}
