@@ -107,7 +107,7 @@ func (c *Collision) build(threads int) {
 		}
 	})
 	var wg sync.WaitGroup
-	halve(cents, threads, &wg)
+	kd(cents, collisionLeaf, middle, threads, &wg)
 	wg.Wait()
 	ordered := make([]uint32, 0, len(c.Indices))
 	for _, at := range cents {
@@ -123,7 +123,7 @@ func (c *Collision) build(threads int) {
 			n.First, n.Count = uint32(r.lo), uint32(r.n())
 			continue
 		}
-		half := r.lo + r.n()/2
+		half := r.lo + middle(r.n())
 		n.First = uint32(len(runs))
 		runs = append(runs, run{r.lo, half}, run{half, r.hi})
 		c.Nodes = append(c.Nodes, CollisionNode{}, CollisionNode{})
@@ -131,22 +131,8 @@ func (c *Collision) build(threads int) {
 	c.Bound()
 }
 
-// halve sorts cs so that both halves are compact, and each of them in the same way, down to the leaves.
-func halve(cs []centroid, workers int, wg *sync.WaitGroup) {
-	for len(cs) > collisionLeaf {
-		half := len(cs) / 2
-		nth(cs, half, longestAxis(cs))
-		left := cs[:half]
-		if workers > 1 && len(cs) > 1<<13 {
-			share := workers / 2
-			workers -= share
-			wg.Go(func() { halve(left, share, wg) })
-		} else {
-			halve(left, 1, wg)
-		}
-		cs = cs[half:]
-	}
-}
+// middle is where the runs of a collision mesh are cut.
+func middle(n int) int { return n / 2 }
 
 // Bound sets the boxes of all nodes; children come after their parents.
 func (c *Collision) Bound() {

@@ -147,7 +147,7 @@ func (w *worker) replace(r *product, floor float32) float32 {
 			w.cents = append(w.cents, newCentroid(p[tri[0]], p[tri[1]], p[tri[2]], uint32(t)))
 		}
 	}
-	kd(w.cents, true, 1, nil)
+	kd(w.cents, MaxTriangles, evenHalf, 1, nil)
 	for _, c := range w.cents {
 		w.live = append(w.live, q.tris[c.tri])
 	}

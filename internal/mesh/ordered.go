@@ -3,6 +3,8 @@ package mesh
 import (
 	"context"
 	"sync"
+
+	"github.com/heliograph/heliograph/internal/geom"
 )
 
 // ordered calls work for 0..n-1 on so many threads and emit with the results in order, one call at a time. Work that is
@@ -105,4 +107,23 @@ func parallel(threads, n int, work func(part, lo, hi int)) {
 		}
 	}
 	wg.Wait()
+}
+
+// boxOf is the bounding box of n positions, but for those that are not finite.
+func boxOf(threads, n int, position func(i int) geom.Vec3) geom.AABB {
+	boxes := make([]geom.AABB, threads)
+	parallel(threads, n, func(part, lo, hi int) {
+		all := emptyMinMax()
+		for i := lo; i < hi; i++ {
+			if v := position(i); isFinite(v) {
+				all.extend(vecOf(v))
+			}
+		}
+		boxes[part] = all.box()
+	})
+	box := geom.Empty()
+	for _, b := range boxes {
+		box = box.Union(b)
+	}
+	return box
 }

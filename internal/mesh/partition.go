@@ -102,18 +102,7 @@ func (m *mortonSorter) sort(runs []run, r run) []run {
 // step sorts r by the cells of a grid, and cuts it into single cells of more than chunkTriangles and runs of no more.
 func (m *mortonSorter) step(r run, threads int) (parts []run) {
 	order, cells, tmp := m.order[r.lo:r.hi], m.cells[r.lo:r.hi], m.tmp[r.lo:r.hi]
-	boxes := make([]geom.AABB, threads)
-	parallel(threads, len(order), func(part, lo, hi int) {
-		box := emptyMinMax()
-		for _, t := range order[lo:hi] {
-			box.extend(vecOf(m.h.corner(t)))
-		}
-		boxes[part] = box.box()
-	})
-	box := geom.Empty()
-	for _, b := range boxes {
-		box = box.Union(b)
-	}
+	box := boxOf(threads, len(order), func(i int) geom.Vec3 { return m.h.corner(order[i]) })
 	e := box.Size()
 	scale := (1<<mortonBits - 1) / float64(max(e[0], e[1], e[2]))
 	if math.IsInf(scale, 0) {
@@ -179,7 +168,7 @@ func (w *worker) chunk(order []uint32) pieces {
 	for _, t := range order {
 		w.cents = append(w.cents, newCentroid(p.Positions[p.Indices[3*t]], p.Positions[p.Indices[3*t+1]], p.Positions[p.Indices[3*t+2]], t))
 	}
-	kd(w.cents, true, 1, nil)
+	kd(w.cents, MaxTriangles, evenHalf, 1, nil)
 	for _, c := range w.cents {
 		w.live = append(w.live, [3]uint32(p.Indices[3*c.tri:3*c.tri+3]))
 	}

@@ -27,7 +27,7 @@ func split(p *scene.Primitive, tris [][3]uint32) []uint32 {
 		cs[i] = newCentroid(a, b, c, uint32(i))
 	}
 	var wg sync.WaitGroup
-	kd(cs, false, runtime.GOMAXPROCS(0), &wg)
+	kd(cs, MaxTriangles, fullHalf, runtime.GOMAXPROCS(0), &wg)
 	wg.Wait()
 	order := make([]uint32, len(cs))
 	for i, c := range cs {
@@ -43,35 +43,34 @@ func newCentroid(a, b, c geom.Vec3, tri uint32) centroid {
 	}, tri}
 }
 
-// kd splits cs in place, the halves in parallel while workers allows. Left halves hold a multiple of MaxTriangles; if even,
-// all runs become of about one length instead, and no more of them: see evenHalf.
-func kd(cs []centroid, even bool, workers int, wg *sync.WaitGroup) {
-	for len(cs) > MaxTriangles {
-		axis := longestAxis(cs)
-		half := (len(cs) + MaxTriangles) / (2 * MaxTriangles) * MaxTriangles
-		if even {
-			half = evenHalf(len(cs))
-		}
-		nth(cs, half, axis)
+// kd splits cs in place into compact runs of no more than leaf, where halfOf says that a run of some length is cut, the
+// halves in parallel while workers allows.
+func kd(cs []centroid, leaf int, halfOf func(n int) int, workers int, wg *sync.WaitGroup) {
+	for len(cs) > leaf {
+		half := halfOf(len(cs))
+		nth(cs, half, longestAxis(cs))
 		left := cs[:half]
 		if workers > 1 && len(cs) > 1<<14 {
 			share := workers / 2
 			workers -= share
-			wg.Go(func() { kd(left, even, share, wg) })
+			wg.Go(func() { kd(left, leaf, halfOf, share, wg) })
 		} else {
-			kd(left, even, 1, wg)
+			kd(left, leaf, halfOf, 1, wg)
 		}
 		cs = cs[half:]
 	}
 }
 
-// evenHalf is where an even kd cuts n triangles.
+// fullHalf is a multiple of MaxTriangles, so that all runs but the last become full.
+func fullHalf(n int) int { return (n + MaxTriangles) / (2 * MaxTriangles) * MaxTriangles }
+
+// evenHalf makes all runs of about one length, and no more of them than fullHalf does.
 func evenHalf(n int) int {
 	runs := (n + MaxTriangles - 1) / MaxTriangles
 	return n * (runs / 2) / runs
 }
 
-// evenRuns calls yield with the ends of the runs that an even kd leaves of n triangles.
+// evenRuns calls yield with the ends of the runs that kd by evenHalf leaves of n triangles.
 func evenRuns(n int, yield func(lo, hi int)) {
 	var walk func(lo, hi int)
 	walk = func(lo, hi int) {

@@ -54,20 +54,7 @@ type welder struct {
 
 // scale chooses the cells.
 func (w *welder) scale(threads int) {
-	boxes := make([]geom.AABB, threads)
-	parallel(threads, len(w.pos), func(part, lo, hi int) {
-		all := emptyMinMax()
-		for _, v := range w.pos[lo:hi] {
-			if isFinite(v) {
-				all.extend(vecOf(v))
-			}
-		}
-		boxes[part] = all.box()
-	})
-	box := geom.Empty()
-	for _, b := range boxes {
-		box = box.Union(b)
-	}
+	box := boxOf(threads, len(w.pos), func(i int) geom.Vec3 { return w.pos[i] })
 	var low [3]float64
 	var most, size float64
 	for k := range 3 {
