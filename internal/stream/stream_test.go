@@ -63,16 +63,22 @@ func (l *lossy) WriteTo(b []byte, to net.Addr) (int, error) {
 
 func newServerOn(t *testing.T, udp net.PacketConn, c ...encode.Codec) *stream.Server {
 	t.Helper()
+	if c == nil {
+		c = []encode.Codec{encode.H264, encode.VP8}
+	}
+	s, _ := serve(t, stream.Config{UDP: []net.PacketConn{udp}, Codecs: c, Logger: slog.New(slog.DiscardHandler)})
+	return s
+}
+
+// serve is a server with a TCP port of its own, until the end of the test.
+func serve(t *testing.T, c stream.Config) (s *stream.Server, tcpPort int) {
+	t.Helper()
 	tcp, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, ice := stream.SplitTCP(tcp)
-	if c == nil {
-		c = []encode.Codec{encode.H264, encode.VP8}
-	}
-	s, err := stream.NewServer(stream.Config{UDP: []net.PacketConn{udp}, TCP: ice, Codecs: c, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
+	_, c.TCP = stream.SplitTCP(tcp)
+	if s, err = stream.NewServer(c); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -80,7 +86,7 @@ func newServerOn(t *testing.T, udp net.PacketConn, c ...encode.Codec) *stream.Se
 			t.Error(err)
 		}
 	})
-	return s
+	return s, tcp.Addr().(*net.TCPAddr).Port
 }
 
 // connect joins a viewer to s and runs its peer until the end of the test.
@@ -318,20 +324,13 @@ func TestCandidates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tcp, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, ice := stream.SplitTCP(tcp)
-	s, err := stream.NewServer(stream.Config{UDP: []net.PacketConn{first, second}, TCP: ice, Codecs: []encode.Codec{encode.VP8}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	s, tcpPort := serve(t, stream.Config{UDP: []net.PacketConn{first, second}, Codecs: []encode.Codec{encode.VP8}})
+	wantCandidates(t, s, fmt.Sprintf("udp 127.0.0.1 %d", port), fmt.Sprintf("udp 127.0.0.2 %d", port), fmt.Sprintf("tcp 127.0.0.1 %d", tcpPort))
+}
+
+// wantCandidates checks the transports, addresses and ports that s tells a viewer.
+func wantCandidates(t *testing.T, s *stream.Server, want ...string) {
+	t.Helper()
 	v, err := streamtest.New(t.Context(), streamtest.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -342,61 +341,24 @@ func TestCandidates(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	got := candidates(answer)
-	want := map[string]bool{
-		fmt.Sprintf("udp 127.0.0.1 %d", port):                           true,
-		fmt.Sprintf("udp 127.0.0.2 %d", port):                           true,
-		fmt.Sprintf("tcp 127.0.0.1 %d", tcp.Addr().(*net.TCPAddr).Port): true,
-	}
-	if !maps.Equal(got, want) {
-		t.Errorf("the candidates are %v, want %v", got, want)
-	}
-}
-
-// candidates are the transports, addresses and ports in an answer.
-func candidates(answer string) map[string]bool {
-	got := map[string]bool{}
+	got, wanted := map[string]bool{}, map[string]bool{}
 	for _, m := range regexp.MustCompile(`a=candidate:\S+ 1 (\S+) \d+ (\S+) (\d+) `).FindAllStringSubmatch(answer, -1) {
 		got[strings.Join(m[1:], " ")] = true
 	}
-	return got
+	for _, w := range want {
+		wanted[w] = true
+	}
+	if !maps.Equal(got, wanted) {
+		t.Errorf("the candidates are %v, want %v", got, wanted)
+	}
 }
 
 // TestPublicAddress has a server behind a network address translation, which leads from 127.0.0.2 to it.
 func TestPublicAddress(t *testing.T) {
 	const public = "127.0.0.2"
 	udp := listenUDP(t)
-	tcp, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, ice := stream.SplitTCP(tcp)
-	s, err := stream.NewServer(stream.Config{UDP: []net.PacketConn{udp}, TCP: ice, PublicIP: public, Codecs: []encode.Codec{encode.VP8}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	v, err := streamtest.New(t.Context(), streamtest.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer v.Close()
-	p, answer, err := s.Accept(t.Context(), v.Offer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
-	want := map[string]bool{
-		fmt.Sprintf("udp %s %d", public, udp.LocalAddr().(*net.UDPAddr).Port): true,
-		fmt.Sprintf("tcp %s %d", public, tcp.Addr().(*net.TCPAddr).Port):      true,
-	}
-	if got := candidates(answer); !maps.Equal(got, want) {
-		t.Errorf("the candidates are %v, want %v", got, want)
-	}
+	s, tcpPort := serve(t, stream.Config{UDP: []net.PacketConn{udp}, PublicIP: public, Codecs: []encode.Codec{encode.VP8}})
+	wantCandidates(t, s, fmt.Sprintf("udp %s %d", public, udp.LocalAddr().(*net.UDPAddr).Port), fmt.Sprintf("tcp %s %d", public, tcpPort))
 	q, w := connect(t, s, streamtest.Options{}) // by the server's own checks: nothing is translated here
 	produce(t, q)
 	watch(t, w, encode.VP8, 3)
